@@ -1,7 +1,7 @@
 """Deploys the sources to the local engine: `sam build`, `sam deploy`, and a shortcut for one function.
 
 The first deployment is as on AWS. After it a changed function doesn't wait ten seconds for sam: its packaging
-target runs, and Lambda gets the code directly.
+target runs, and Lambda gets the code directly. ``platform`` is the folder with the platform's sources.
 """
 
 import io
@@ -20,8 +20,10 @@ from typing import Self
 import click
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.engine import CREDENTIALS, LocalEngine
 from silvaengine_cli.leash import leashed
+from silvaengine_cli.sam import find_sam
 
 LOCAL_STACK = "silvaengine-local"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -35,21 +37,21 @@ class DeployError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class LambdaSource:
-    """What a Lambda is made of: a folder of the project, and an operator's packages if it ships any."""
+    """What a Lambda is made of: a folder of the platform, and an operator's packages if it ships any."""
 
     folder: str
     operators: str | None
 
 
-def lambdas(project: Path) -> Mapping[str, LambdaSource]:
+def lambdas(platform: Path) -> Mapping[str, LambdaSource]:
     """Return all Lambdas by their names in the template; raise DeployError for a file that is no TOML."""
     found: dict[str, LambdaSource] = {}
-    for path in sorted(project.glob("services/*/lambdas.toml")):
+    for path in sorted(platform.glob("services/*/lambdas.toml")):
         try:
             declared = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise DeployError(f"{path}: {error}") from error
-        folder = path.parent.relative_to(project).as_posix()
+        folder = path.parent.relative_to(platform).as_posix()
         found |= {name: LambdaSource(folder, each.get("operators")) for name, each in declared.items()}
     return found
 
@@ -82,13 +84,13 @@ class StackOutputs:
         return cls(**{field: outputs[name] for field, name in names.items()}, function_arns=arns)
 
 
-def build(project: Path) -> None:
-    """Run `sam build` into the project's `.aws-sam/build`; raise DeployError if it fails."""
-    run_sam(["build"], project, {})
+def build(platform: Path) -> None:
+    """Run `sam build` into the platform's `.aws-sam/build`; raise DeployError if it fails."""
+    run_sam(["build"], platform, {})
 
 
 def deploy(
-    project: Path,
+    platform: Path,
     engine: LocalEngine,
     *,
     stack: str = LOCAL_STACK,
@@ -102,17 +104,21 @@ def deploy(
         DeployError: sam failed; nothing of the change stays. The message names the resources that failed.
     """
     overrides = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **(parameters or {})}
-    pairs = [f'{name}="{value}"' for name, value in overrides.items()]  # sam ends a bare value at a space
-    options = ["--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs]
+    options = ["--config-env", "local", "--stack-name", stack, *override(overrides)]
     cloudformation = engine.client("cloudformation")
     delete_unfinished(cloudformation, stack)
     try:
-        run_sam(["deploy", *options], project, engine.environment())
+        run_sam(["deploy", *options], platform, engine.environment())
     except DeployError as error:
         failed = failed_resources(cloudformation, stack)
         way_out = "mend it, or start with an empty engine: `silvaengine dev --fresh`"
         raise DeployError("\n".join([error.message, *failed, way_out])) from None
     return StackOutputs.read(engine, stack)
+
+
+def override(parameters: Mapping[str, str]) -> list[str]:
+    """Return the option of `sam deploy` for parameters; it ends a bare value at a space."""
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
 
 
 def delete_unfinished(cloudformation: AwsClient, stack: str) -> None:
@@ -147,20 +153,20 @@ def failed_resources(cloudformation: AwsClient, stack: str) -> list[str]:
     return lines
 
 
-def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs, logical_id: str) -> None:
+def redeploy_function(platform: Path, engine: LocalEngine, outputs: StackOutputs, logical_id: str) -> None:
     """Package one function as `sam build` would, and update its code without CloudFormation.
 
     Raises:
         DeployError: the packaging target failed; the function is unchanged.
     """
     with tempfile.TemporaryDirectory(dir=engine.temporary) as folder:
-        _update_code(engine, outputs, logical_id, _package(project, logical_id, Path(folder)))
+        _update_code(engine, outputs, logical_id, _package(platform, logical_id, Path(folder)))
 
 
-def restore_functions(project: Path, engine: LocalEngine, outputs: StackOutputs) -> None:
+def restore_functions(platform: Path, engine: LocalEngine, outputs: StackOutputs) -> None:
     """Update all functions to the build: CloudFormation doesn't know what `redeploy_function` did."""
-    for logical_id in lambdas(project).keys() & outputs.function_arns.keys():
-        _update_code(engine, outputs, logical_id, project / ".aws-sam" / "build" / logical_id)
+    for logical_id in lambdas(platform).keys() & outputs.function_arns.keys():
+        _update_code(engine, outputs, logical_id, platform / ".aws-sam" / "build" / logical_id)
 
 
 def _update_code(engine: LocalEngine, outputs: StackOutputs, logical_id: str, artefact: Path) -> None:
@@ -186,32 +192,46 @@ def zip_files(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _package(project: Path, logical_id: str, folder: Path) -> Path:
+def _package(platform: Path, logical_id: str, folder: Path) -> Path:
     source, artefact = folder / "source", folder / "artefact"
-    shutil.copytree(project / lambdas(project)[logical_id].folder, source)
-    artefact.mkdir()
-    makefile = project / "packaging" / "Makefile"
-    command = ["make", "-s", "-f", str(makefile), f"build-{logical_id}", f"ARTIFACTS_DIR={artefact}"]
-    _run_tool(f"packaging {logical_id}", command, source, _tool_environment())
+    shutil.copytree(platform / lambdas(platform)[logical_id].folder, source)
+    builder = platform / "packaging" / "artefact.py"
+    architecture = os.environ.get("ARCHITECTURE") or "x86_64"
+    command = [sys.executable, "-I", str(builder), logical_id, str(artefact), "--architecture", architecture]
+    _run_tool(f"packaging {logical_id}", command, source, _tool_environment(platform))
     return artefact
 
 
-def run_sam(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
-    """Run a command of sam in a project; raise DeployError, with the last lines of its output, if it fails.
+def run_sam(
+    arguments: list[str], platform: Path, environment: Mapping[str, str], *, shown: bool = False
+) -> None:
+    """Run a command of sam; raise DeployError, with the last lines of its output, if it fails.
 
-    It sees no AWS account but that of ``environment``.
+    It sees no AWS account but that of ``environment``. With ``shown`` it has the terminal, for questions.
     """
-    sam = Path(sys.executable).with_name("sam")
-    if not sam.exists():
-        raise DeployError(f"{sam} is missing: run `make setup`, and this command from .venv")
-    _run_tool(f"sam {arguments[0]}", [str(sam), *arguments], project, {**_tool_environment(), **environment})
+    command = [str(find_sam(platform)), *arguments]
+    variables = {**_tool_environment(platform), **environment}
+    if not shown:
+        _run_tool(f"sam {arguments[0]}", command, platform, variables)
+    elif subprocess.run(command, cwd=platform, env=variables, check=False).returncode:  # noqa: S603
+        raise DeployError(f"sam {arguments[0]} failed")
 
 
-def _tool_environment() -> dict[str, str]:
-    """Return this process's environment with the interpreter's folder in front and no AWS account."""
+def account_environment(deployment: Deployment) -> dict[str, str]:
+    """Return the variables with which sam reaches a deployment's account, and how often it looks there."""
+    if deployment.endpoint_url:
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": deployment.endpoint_url}
+    region = deployment.client("s3").meta.region_name
+    own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return {**own, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "SAM_CLI_POLL_DELAY": "5"}
+
+
+def _tool_environment(platform: Path) -> dict[str, str]:
+    """Return this process's environment with what sam needs on its PATH, and no AWS account."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
+    places = (platform / "packaging" / "bin", Path(sys.executable).parent, own.get("PATH", ""))
     # sam polls a stack every 5 s; the engine has it ready within one.
+    path = os.pathsep.join(map(str, places))
     return {**own, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
 
 

@@ -183,6 +183,8 @@ def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
     def with_account(*args: object, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's values
         names = ("stack", "region", "endpoint_url", "table_prefix", "worker_arn")
         arguments = {name: value for name in names if (value := options.pop(name, None)) is not None}
+        if stage := options.pop("stage", None):
+            arguments |= _of_stage(stage)
         if local:
             arguments.pop("region", None)
             arguments = read_local_deployment(Path.cwd()) | arguments
@@ -191,16 +193,26 @@ def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return with_account
 
 
+def _of_stage(name: str) -> dict[str, str]:
+    from silvaengine_cli.project import Project  # lazy: it is slow to import
+
+    stage = Project.find(Path.cwd()).stage(name)
+    return {"stack": stage.stack, **({"region": stage.region} if stage.region else {})}
+
+
 def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that choose the deployment; the command gets it as ``deployment``."""
     worker = click.option(
         "--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]"
     )
     prefix = click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
+    stage = click.option(
+        "--stage", help="Stage of silvaengine.toml, whose stack and region these are.", metavar="NAME"
+    )
     stack = click.option(
         "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
     )
-    return stack(account_options(prefix(worker(command))))
+    return stage(stack(account_options(prefix(worker(command)))))
 
 
 def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:
@@ -219,6 +231,17 @@ def limit_option[R](help_text: str, default: int = 100) -> Callable[[Callable[..
     return click.option("--limit", default=default, show_default=True, type=click.IntRange(1), help=help_text)
 
 
+@contextmanager
+def local_deployment(folder: Path, endpoint_url: str, stack: str, region: str) -> Iterator[None]:
+    """Keep the file from which commands with `--local` in a folder read where the engine is."""
+    content = {"endpoint_url": endpoint_url, "stack": stack, "region": region}
+    (folder / DEV_FILE).write_text(json.dumps(content))
+    try:
+        yield
+    finally:
+        (folder / DEV_FILE).unlink()
+
+
 def read_local_deployment(start: Path) -> dict[str, str]:
     """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
     if folder := _dev_folder(start):
@@ -235,17 +258,6 @@ def local_folder(deployment: Deployment) -> Path | None:
 
 def _dev_folder(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if (folder / DEV_FILE).is_file()), None)
-
-
-@contextmanager
-def local_deployment(project: Path, deployment: Mapping[str, str]) -> Iterator[None]:
-    """Let commands with ``--local`` find a project's engine and its stack until the block ends."""
-    path = project / DEV_FILE
-    path.write_text(json.dumps(deployment))
-    try:
-        yield
-    finally:
-        path.unlink()
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:

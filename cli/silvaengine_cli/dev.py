@@ -15,8 +15,9 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import Deployment, local_deployment
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER, package_folders
+from silvaengine_cli.packages import PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
+from silvaengine_cli.project import Project
 from silvaengine_cli.publishing.lock import LOCK
 from silvaengine_cli.publishing.prune import prune_before_latest
 from silvaengine_cli.publishing.publisher import publish
@@ -25,8 +26,10 @@ from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.sam import find_sam
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
 from silvaengine_cli.secrets import LocalSecrets
+from silvaengine_cli.stages import all_parameters
 from silvaengine_cli.tail import LogGoneError, LogTail, Record
 
 if TYPE_CHECKING:
@@ -43,11 +46,10 @@ LOG_POLLS = 3  # of the sources for one of all logs
 KEPT_RELEASES = 3  # of a package: the engine keeps the code of each in memory
 
 _EXAMPLES = """
-Try:
-  HTTP       curl '{url}/core/demo/hello?name=Ada'
-  WebSocket  {url}/core/demo/page#{websocket}
-  package    curl '{url}/core/demo/guests'
-  event      silvaengine events send sqs --local
+HTTP       {url}
+WebSocket  {websocket}
+functions  silvaengine list functions --local
+event      silvaengine events send sqs --local
 """
 
 
@@ -71,9 +73,9 @@ Try:
 def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool) -> None:
     """Run everything on this machine and redeploy what changes.
 
-    Starts the local engine, builds and deploys the stack, publishes packages/*, applies
-    services/worker/functions/registry.yaml and prints what to try. Then it watches the sources: a changed
-    function runs within seconds. It follows the logs of all Lambdas: each request, message and event is a
+    Starts the local engine, builds and deploys the stack with the parameters of stage dev, publishes
+    packages/*, applies registry.yaml and prints what to try. Then it watches the sources: a changed function
+    runs within seconds. It follows the logs of all Lambdas: each request, message and event is a
     line, each failure is shown with its cause. Ctrl-C ends it; stack and tables are kept for the next time.
 
     \b
@@ -89,23 +91,15 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
         signal.signal(signal_number, _exit_on_signal)
     # A shell starts a script's background jobs with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    project = find_project(Path.cwd())
+    project = Project.find(Path.cwd())
     try:
         with _running_engine(
             console, project, port or 0, fresh=fresh, debug_port=debug_port, strict=strict
         ) as engine:
-            screen = Screen(console, project, NORMAL if level is None else level)
+            screen = Screen(console, project.folder, NORMAL if level is None else level)
             DevSession(console, screen, project, engine, debug_port).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
-
-
-def find_project(start: Path) -> Path:
-    """Return the folder of the template, from `start` upwards; raise ClickException if there is none."""
-    for folder in (start, *start.parents):
-        if (folder / "template.yaml").is_file() and (folder / "services").is_dir():
-            return folder
-    raise click.ClickException("no template.yaml here or above: run this in a checkout of the project")
 
 
 class DevSession:
@@ -115,11 +109,12 @@ class DevSession:
     """
 
     def __init__(
-        self, console: Console, screen: Screen, project: Path, engine: LocalEngine, debug_port: int | None
+        self, console: Console, screen: Screen, project: Project, engine: LocalEngine, debug_port: int | None
     ) -> None:
         self._console = console
         self._screen = screen
         self._project = project
+        self._platform = project.platform()
         self._engine = engine
         self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
@@ -128,7 +123,7 @@ class DevSession:
         self._unpublished: set[str] = set()  # packages whose last publication failed
         self._tails: dict[str, LogTail] = {}
         self._outputs = self._deploy_everything()
-        self._publish(package_folders(project))
+        self._publish(package_folders(project.folder))
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
         console.print(_EXAMPLES.format(**urls), markup=False)
@@ -163,7 +158,7 @@ class DevSession:
     def _open_tails(self) -> dict[str, LogTail]:
         """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""
         arns = self._outputs.function_arns
-        names = deploy.lambdas(self._project).keys() & arns.keys()
+        names = deploy.lambdas(self._platform).keys() & arns.keys()
         in_order = sorted(names, key=lambda name: (not name.startswith("Worker"), name))
         return {name: LogTail(self._engine, arns[name]) for name in in_order}
 
@@ -174,25 +169,28 @@ class DevSession:
             return
         self._pending.update(changed)
         try:
-            work = watch.work_for(self._project, self._pending)
+            work = watch.work_for(self._project, self._platform, self._pending)
             if work != watch.Work():
-                names = ", ".join(str(path.relative_to(self._project)) for path in changed)
+                names = ", ".join(str(path.relative_to(self._project.folder)) for path in changed)
                 self._console.print(f"changed: {names}", markup=False)
                 self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
-            self._show_error(error, FUNCTIONS_FOLDER)
+            self._show_error(error, self._project.functions.relative_to(self._project.folder))
 
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
+            self._project = Project.find(self._project.folder)
+        self._platform = self._project.platform()
+        if work.everything:
             self._outputs = self._deploy_everything()
-            self._publish(package_folders(self._project))
+            self._publish(package_folders(self._project.folder))
         else:
             self._check_packages()
             try:
                 for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
                     with _step(self._console, f"redeploy {logical_id}"):
-                        deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
+                        deploy.redeploy_function(self._platform, self._engine, self._outputs, logical_id)
             finally:
                 self._publish(work.packages)  # with the worker's code as it is deployed by now
         if work.everything or work.registry:
@@ -201,26 +199,31 @@ class DevSession:
     def _deploy_everything(self) -> deploy.StackOutputs:
         self._check_packages()
         with _step(self._console, "sam build"):
-            deploy.build(self._project)
+            deploy.build(self._platform)
         with _step(self._console, "sam deploy"):
-            outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
-            deploy.restore_functions(self._project, self._engine, outputs)
+            outputs = deploy.deploy(self._platform, self._engine, parameters=self._parameters())
+            deploy.restore_functions(self._platform, self._engine, outputs)
         self._deployment = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
-        LocalSecrets(self._project).restore(self._deployment)
+        LocalSecrets(self._project.folder).restore(self._deployment)
         return outputs
+
+    def _parameters(self) -> dict[str, str]:
+        # This machine's processor is in the environment.
+        own = {name: it for name, it in self._project.local.parameters.items() if name != "Architecture"}
+        return all_parameters(self._platform, {**PARAMETERS, **own}, self._engine.url)
 
     def _publish(self, packages: Iterable[str]) -> None:
         """Publish packages, and those whose last publication failed: that is shown, and the rest goes on."""
         pending = sorted(self._unpublished.union(packages))
         self._unpublished = {package for package in pending if not self._has_published(package)}
-        locks = watch.states(self._project / PACKAGES_FOLDER / package / LOCK for package in pending)
+        locks = watch.states(self._project.folder / PACKAGES_FOLDER / package / LOCK for package in pending)
         self._snapshot = {**self._snapshot, **locks}  # what publishing writes is no change
 
     def _has_published(self, package: str) -> bool:
         folder = PACKAGES_FOLDER / package
         try:
             with _step(self._console, f"publish {package}") as outcome:
-                published = publish(self._deployment, self._project / folder, "", lambda _line: None)
+                published = publish(self._deployment, self._project.folder / folder, "", lambda _line: None)
                 outcome.append(f"release {published.release}")
             prune_before_latest(KEPT_RELEASES, self._deployment, published.package)
         except click.ClickException as error:
@@ -238,7 +241,8 @@ class DevSession:
     def _apply_registry(self) -> None:
         tables = RegistryTables(self._engine.client("dynamodb"), self._outputs.table_prefix)
         with _step(self._console, "apply registry.yaml"):
-            plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
+            settings = self._project.local.settings
+            plan = apply_file(self._project.registry, tables, self._outputs.worker_arn, settings=settings)
             described = describe_shipped(tables, self._outputs.worker_arn, self._engine.client("lambda"))
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
@@ -255,10 +259,12 @@ class DevSession:
         self._said[what] = notes
 
     def _check_packages(self) -> None:
-        packages = (PACKAGES_FOLDER / package for package in package_folders(self._project))
-        for folder in (FUNCTIONS_FOLDER, *packages):
-            missing = missing_requirements(self._project / folder)
-            self._say(str(folder), [Note(f"{folder}/{each}") for each in summarize(missing)])
+        application = self._project.folder
+        packages = (application / PACKAGES_FOLDER / package for package in package_folders(application))
+        for folder in filter(Path.is_dir, (self._project.functions, *packages)):
+            name = folder.relative_to(application)
+            missing = missing_requirements(folder)
+            self._say(str(name), [Note(f"{name}/{each}") for each in summarize(missing)])
 
 
 @contextmanager
@@ -272,11 +278,13 @@ def _step(console: Console, what: str) -> Iterator[list[str]]:
 
 @contextmanager
 def _running_engine(
-    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None, strict: bool
+    console: Console, project: Project, port: int, *, fresh: bool, debug_port: int | None, strict: bool
 ) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
-        program = install_engine(project)
-    state = project / ".silvaengine" / "state"
+        platform = project.platform()
+        program = install_engine(platform)
+        find_sam(platform)
+    state = project.folder / ".silvaengine" / "state"
     with local_engine(
         program,
         state,
@@ -285,9 +293,8 @@ def _running_engine(
         debug_port=debug_port,
         double=_make_double(port, debug_port) if strict else None,
     ) as engine:
-        console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
-        own = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
-        with local_deployment(project, own):
+        console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project.folder)}")
+        with local_deployment(project.folder, engine.url, deploy.LOCAL_STACK, REGION):
             yield engine
 
 

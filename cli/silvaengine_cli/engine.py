@@ -38,29 +38,34 @@ class EngineError(click.ClickException):
     """The engine can't be installed, started or used; the message says what to do."""
 
 
-def find_uv(project: Path) -> str:
+def find_uv(platform: Path) -> str:
     """Return the uv of `make`, of the command's own environment or of the PATH; raise EngineError without."""
-    places = (project / ".bootstrap/bin", Path(sys.executable).parent, os.environ.get("PATH", ""))
+    places = (platform / ".bootstrap/bin", Path(sys.executable).parent, os.environ.get("PATH", ""))
     uv = shutil.which("uv", path=os.pathsep.join(map(str, places)))
     if uv is None:
         raise EngineError("uv is missing: run `make setup`, or install uv")
     return uv
 
 
-def install_engine(project: Path) -> Path:
-    """Install what uv.lock names into `.silvaengine/engine`; return its interpreter.
+def install_engine(platform: Path) -> Path:
+    """Install the engine into an environment of its own; return its interpreter; raise as `install_group`."""
+    return install_group(platform, "engine") / "bin" / "python"
+
+
+def install_group(platform: Path, group: str) -> Path:
+    """Install a group of the platform's uv.lock into `.silvaengine/<group>` of its folder; return that.
 
     Raises:
         EngineError: uv is missing or can't get a package.
     """
-    folder = project / ".silvaengine" / "engine"
-    command = [find_uv(project), "sync", "--frozen", "--only-group", "engine", "--python", sys.executable]
+    folder = platform / ".silvaengine" / group
+    command = [find_uv(platform), "sync", "--frozen", "--only-group", group, "--python", sys.executable]
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=platform, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise EngineError(f"the local engine could not be installed:\n{done.stderr.strip()}")
-    return folder / "bin" / "python"
+        raise EngineError(f"the group {group} of uv.lock could not be installed:\n{done.stderr.strip()}")
+    return folder
 
 
 def free_port(preferred: int = 0) -> int:

@@ -7,8 +7,10 @@ import click
 from silvaengine.errors import SilvaEngineError
 
 _COMMANDS = {
+    "new": "silvaengine_cli.commands.new:new",
     "init": "silvaengine_cli.commands.init:init",
     "dev": "silvaengine_cli.dev:dev",
+    "deploy": "silvaengine_cli.commands.deploy:deploy",
     "validate": "silvaengine_cli.commands.registry:validate",
     "diff": "silvaengine_cli.commands.registry:diff",
     "apply": "silvaengine_cli.commands.registry:apply",
@@ -72,15 +74,15 @@ def cli() -> None:
 
     \b
     A first function:
-      silvaengine packages new shop     makes a package with a function
-      silvaengine dev                   runs everything on this machine, and publishes it
-      silvaengine invoke demo greet_shop --param name=Ada --local
+      silvaengine new shop              makes an application with one
+      cd shop && silvaengine dev        runs everything on this machine
+      silvaengine invoke demo hello --param name=Ada --local
 
     \b
-    On AWS, after `sam deploy`:
-      silvaengine publish packages/shop --stack silvaengine
-      silvaengine diff --stack silvaengine
-      silvaengine apply --stack silvaengine
+    On AWS:
+      silvaengine deploy --stage prod
+      silvaengine publish packages/hello --stage prod
+      silvaengine rollback hello --stage prod
 
     Exit codes: 0 done, 1 it failed (or `diff --exit-code` found differences), 2 the command line is wrong.
     """

@@ -1,16 +1,18 @@
-"""The files of the project that changed, and the least work that makes the engine run them."""
+"""The files of an application that changed, and the least work that makes the engine run them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from silvaengine_cli.deploy import lambdas
-from silvaengine_cli.packages import PACKAGES_FOLDER, is_test, package_folders
+from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE, is_test, package_folders
+from silvaengine_cli.platform_sources import OPERATORS, is_clone
+from silvaengine_cli.project import Project
 
-REGISTRY_FILE = "services/worker/functions/registry.yaml"
-_AUTHORIZERS = "authorizers"
+REGISTRY_FILE = "services/worker/functions/registry.yaml"  # of a clone
 _IN_EVERY_PACKAGE = "services/worker/silvaengine_worker"
-_EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")
+_EVERYTHING = (PROJECT_FILE, "shared", "packaging", "template.yaml", "samconfig.toml")
+_OF_A_CLONE = ("services", "shared", "packaging", "template.yaml", "samconfig.toml")
 
 type Snapshot = Mapping[Path, tuple[int, int]]
 
@@ -25,7 +27,7 @@ class Work:
     registry: bool = False
 
 
-def take_snapshot(project: Path) -> Snapshot:
+def take_snapshot(project: Project) -> Snapshot:
     """Return size and time of each watched file; a change that keeps both isn't noticed."""
     return states(_watched_files(project))
 
@@ -40,34 +42,34 @@ def changed_files(before: Snapshot, after: Snapshot) -> list[Path]:
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
-def work_for(project: Path, paths: Iterable[Path]) -> Work:
+def work_for(project: Project, platform: Path, paths: Collection[Path]) -> Work:
     """Return the work that changes of these files require."""
-    names = [path.relative_to(project).as_posix() for path in paths]
+    changed = [path for path in paths if path != project.registry]
+    names = [path.relative_to(project.folder).as_posix() for path in changed]
     return Work(
         everything=any(_is_under(name, _EVERYTHING) for name in names),
-        functions=frozenset().union(*(_functions(project, name) for name in names)),
-        packages=frozenset().union(*(_packages(project, name) for name in names)),
-        registry=REGISTRY_FILE in names,
+        functions=frozenset().union(*(_functions(platform, name) for name in names)),
+        packages=frozenset().union(*(_packages(project.folder, name) for name in names)),
+        registry=project.registry in paths,
     )
 
 
-def _functions(project: Path, name: str) -> frozenset[str]:
-    if name == REGISTRY_FILE or is_test(PurePath(name)):
+def _functions(platform: Path, name: str) -> frozenset[str]:
+    if is_test(PurePath(name)):
         return frozenset()
     return frozenset(
         logical_id
-        for logical_id, source in lambdas(project).items()
-        if _is_under(name, [source.folder])
-        or (source.operators == _AUTHORIZERS and _is_under(name, [_AUTHORIZERS]))
+        for logical_id, source in lambdas(platform).items()
+        if _is_under(name, [source.folder, *filter(None, [source.operators])])
     )
 
 
-def _packages(project: Path, name: str) -> frozenset[str]:
+def _packages(application: Path, name: str) -> frozenset[str]:
     if is_test(PurePath(name)):
         return frozenset()
     return frozenset(
         folder
-        for folder in package_folders(project)
+        for folder in package_folders(application)
         if _is_under(name, [f"{PACKAGES_FOLDER}/{folder}", _IN_EVERY_PACKAGE])
     )
 
@@ -76,9 +78,10 @@ def _is_under(name: str, roots: Iterable[str]) -> bool:
     return any(name == root or name.startswith(f"{root}/") for root in roots)
 
 
-def _watched_files(project: Path) -> Iterator[Path]:
-    for root in ("services", str(PACKAGES_FOLDER), _AUTHORIZERS, *_EVERYTHING):
-        path = project / root
+def _watched_files(project: Project) -> Iterator[Path]:
+    own = (str(PACKAGES_FOLDER), *OPERATORS, PROJECT_FILE, project.registry.name)
+    for root in (*own, *(_OF_A_CLONE if is_clone(project.folder) else ())):
+        path = project.folder / root
         if path.is_file():
             yield path
         for folder, subfolders, names in path.walk():

@@ -10,7 +10,7 @@ from typing import Any
 from silvaengine_cli.deploy import zip_files
 from silvaengine_cli.engine import LocalEngine, free_port, local_engine
 
-from .test_dev import eventually
+from .dev_process import eventually
 
 FUNCTION = """
 def handler(event, context):

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from silvaengine_cli.commands.preflight import environment_of, parameter_sets
+from silvaengine_cli.commands.preflight import parameter_sets
 from silvaengine_cli.preflight.rules import RULES, schemas
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import Resources
 from silvaengine_cli.preflight.updates import conflicts
+from silvaengine_cli.project import Project
 
 from .conftest import TEMPLATE
 
@@ -183,4 +184,6 @@ def test_a_parameter_that_the_template_refuses_is_named(parameters: dict[str, st
 def test_an_environments_parameters_are_read_as_sam_reads_them(tmp_path: Path, overrides: str) -> None:
     """`sam deploy --guided` writes them as one text."""
     (tmp_path / "samconfig.toml").write_text(f"[dev.deploy.parameters]\nparameter_overrides = {overrides}\n")
-    assert environment_of(tmp_path, "dev")[1] == {"Stage": "beta", "LogLevel": "INFO"}
+    (tmp_path / "template.yaml").touch()
+    (tmp_path / "services").mkdir()
+    assert Project.find(tmp_path).stage("dev").parameters == {"Stage": "beta", "LogLevel": "INFO"}

@@ -1,5 +1,6 @@
 """`silvaengine upgrade` on the last release's stack: what can't begin is refused, and the steps are named."""
 
+import tomllib
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,15 @@ import pytest
 
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import load
-from silvaengine_cli.preflight.upgrade import Deployed, changes, next_stack, read_deployed, refusals, steps
+from silvaengine_cli.preflight.upgrade import (
+    Deployed,
+    changes,
+    contract_changes,
+    next_stack,
+    read_deployed,
+    refusals,
+    steps,
+)
 
 from .last_release import PROJECT
 from .platform import recorded
@@ -65,7 +74,7 @@ def test_the_first_step_has_earlier_workers(deployed: Deployed) -> None:
     assert refusal.startswith("EarlierWorkers: workers of 0.2 still run")
     after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
     assert refused(deployed, after) == []
-    todo = list(steps(deployed.stack, after, "prod"))
+    todo = list(steps(deployed.stack, after, "make build && sam deploy", "samconfig.toml"))
     order = ("export", "make build", "TasksEventsArn", "EarlierWorkers=false", "diff")
     numbers = [next(number for number, step in enumerate(todo) if word in step) for word in order]
     assert numbers == sorted(numbers)
@@ -142,3 +151,49 @@ def test_another_stack_is_refused(client: Callable[[str], Any]) -> None:
     client("cloudformation").describe_stacks()["Stacks"][0] |= {"Outputs": []}
     with pytest.raises(ValueError, match="is it one of SilvaEngine's"):
         read_deployed("other", client)
+
+
+NOTES = """# Changelog
+
+## [Unreleased]
+
+### Added
+- Something.
+
+### Changed
+- **Callers must do another thing.** See [how](docs).
+
+## [0.3.0] - 2026-01-01
+
+### Removed
+- `old` of a response. It was of no use.
+
+## [0.2.0] - 2025-01-01
+
+### Changed
+- Known to all.
+"""
+
+
+def test_what_callers_may_notice_is_said(deployed: Deployed) -> None:
+    """It is what the changelog has since the deployed version, which a template of 0.2 doesn't name."""
+    assert deployed.version == ""
+    later = ["Callers must do another thing.", "`old` of a response."]
+    assert contract_changes(NOTES, "", "0.4.0") == later
+    assert contract_changes(NOTES, "0.3.0", "0.4.0") == later[:1]
+    assert contract_changes(NOTES, "0.4.0", "0.4.0") == []
+
+
+def test_the_template_names_its_version() -> None:
+    """By it the next version knows what it updates."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert TEMPLATE["Metadata"]["SilvaEngine"] == {"Version": project["version"]}
+
+
+def test_changed_tables_and_outputs_are_named(deployed: Deployed) -> None:
+    """They are what other tools hold on to."""
+    after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS | {"RegistryStreams": "own"})
+    found = changes(deployed.stack, after)
+    assert "EndpointsTable" in found["changed tables"]
+    assert "TasksEventsArn" in found["new outputs"]
+    assert found["removed outputs"] == []

@@ -13,7 +13,7 @@ from silvaengine_cli.commands.registry import file_option, registry_path
 from silvaengine_cli.commands.rollout_options import canary_options
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Moment, print_result, print_table
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE, PACKAGES_FOLDER
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER
 from silvaengine_cli.packages.moving import plan_move
 from silvaengine_cli.publishing.behind import CurrentPlatform, packages_behind
 from silvaengine_cli.publishing.contraction import Contraction
@@ -27,7 +27,7 @@ from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_package
-from silvaengine_cli.templates import write_templates
+from silvaengine_cli.templates import PACKAGE_TEMPLATES, write_templates
 
 COLUMNS = ("package", "release", "changed", "pins", "canary", "behind")
 
@@ -178,15 +178,7 @@ def new(name: str, file: Path | None) -> None:
     path, folder = registry_path(file), PACKAGES_FOLDER / name
     content = path.read_bytes() if path.exists() else HEADER
     endpoint = common_endpoint(parse(content, str(path)).spec) or FIRST_ENDPOINT
-    write_templates(
-        {
-            folder / PACKAGE_FILE: "published.yaml.txt",
-            folder / name / "__init__.py": "published.py.txt",
-            folder / "requirements.txt": "requirements.txt.txt",
-            folder / "tests" / f"test_{name}.py": "test_published.py.txt",
-        },
-        package=name,
-    )
+    write_templates({folder / path.format(name): it for path, it in PACKAGE_TEMPLATES.items()}, package=name)
     if (extended := insert_package(content, name)) is None:
         click.echo(f"{path} has a form to which lines can't be added; add this to a connection yourself:")
         click.echo(f"  packages: [{name}]")

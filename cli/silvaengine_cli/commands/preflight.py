@@ -1,8 +1,7 @@
 """``preflight``: check a deployment before it is one."""
 
-import shlex
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ parameter_option = click.option(
 
 
 @click.command()
-@click.argument("environment", required=False)
+@click.argument("environment", metavar="[STAGE]", required=False)
 @parameter_option
 @click.option("--account", is_flag=True, help="Ask the account, too, what it has and lacks.")
 @operator_options
@@ -32,7 +31,7 @@ def preflight(
 ) -> None:
     """Check on paper what AWS would refuse of a deployment.
 
-    ENVIRONMENT is one of samconfig.toml, which has its stack's name and parameters. Without it, a table of
+    STAGE is one of silvaengine.toml, or in a clone an environment of samconfig.toml. Without it, a table of
     parameter sets is checked, and the update to each from a stack with the defaults. The columns say how much
     of AWS's limits the largest role and function use.
 
@@ -42,29 +41,30 @@ def preflight(
       silvaengine preflight prod -p MakeFifoQueue=true
       silvaengine preflight prod --account
     """
-    from silvaengine_cli.dev import find_project
     from silvaengine_cli.preflight.account import find_in_account
     from silvaengine_cli.preflight.rules import ENVIRONMENT, ROLE_POLICIES
     from silvaengine_cli.preflight.stack import Stack
     from silvaengine_cli.preflight.template import load
+    from silvaengine_cli.project import Project, parameters_given
 
     if account and not environment:
-        raise click.UsageError("--account needs the ENVIRONMENT that is to be deployed")
-    project = find_project(Path.cwd())
-    template = load(project / "template.yaml")
+        raise click.UsageError("--account needs the STAGE that is to be deployed")
+    project = Project.find(Path.cwd())
+    template = load(project.platform() / "template.yaml")
     more = parameters_given(given)
     stack_name, sets = DEFAULT_STACK, parameter_sets()
     if environment:
-        stack_name, parameters = environment_of(project, environment)
-        sets = {environment: parameters}
+        stage = project.stage(environment)
+        stack_name, sets = stage.stack, {environment: stage.parameters}
+        deployment.region = stage.region or deployment.region
     try:
         stacks = {
-            name: Stack.of(template, stack_name, {**parameters, **more}) for name, parameters in sets.items()
+            each: Stack.of(template, stack_name, {**parameters, **more}) for each, parameters in sets.items()
         }
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     first = next(iter(stacks.values()))
-    reports = [_report(name, stack, first) for name, stack in stacks.items()]
+    reports = [_report(each, stack, first) for each, stack in stacks.items()]
     if account:
         reports[0]["findings"] += find_in_account(first, deployment.client)
     sizes = (f"policy characters of {ROLE_POLICIES:,}", f"environment bytes of {ENVIRONMENT:,}")
@@ -74,32 +74,6 @@ def preflight(
     findings = [f"{report['set']}: {each}" for report in reports for each in report["findings"]]
     if findings:
         raise click.ClickException("\n".join(findings))
-
-
-def parameters_given(given: Iterable[str]) -> dict[str, str]:
-    """Return template parameters by name; raise UsageError for a text that isn't NAME=VALUE."""
-    return dict(_pair(each) for each in given)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.UsageError(f"--parameter is NAME=VALUE, not {text!r}")
-    return name, value
-
-
-def environment_of(project: Path, environment: str) -> tuple[str, dict[str, str]]:
-    """Return the stack's name and the template's parameters that samconfig.toml has for an environment."""
-    config = tomllib.loads((project / "samconfig.toml").read_text())
-    sections = config.get(environment)
-    if not isinstance(sections, dict):
-        environments = ", ".join(name for name, each in config.items() if isinstance(each, dict))
-        raise click.UsageError(f"samconfig.toml has no environment {environment!r}; it has {environments}")
-    overrides = sections.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
-    name = sections.get("global", {}).get("parameters", {}).get("stack_name", DEFAULT_STACK)
-    if isinstance(overrides, str):  # as `sam deploy --guided` writes them
-        overrides = shlex.split(overrides)
-    return name, parameters_given(overrides)
 
 
 def parameter_sets() -> Mapping[str, Mapping[str, str]]:

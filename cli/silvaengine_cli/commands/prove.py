@@ -86,15 +86,18 @@ def prove(
 
 def _examine(deployment: Deployment, name: str, budget: float) -> Path:
     """Show the account and the cost; raise ClickException for what AWS would refuse and above the budget."""
-    from silvaengine_cli.dev import find_project
+    from silvaengine_cli.platform_sources import is_clone
     from silvaengine_cli.preflight.account import find_in_account
     from silvaengine_cli.preflight.rules import RULES
     from silvaengine_cli.preflight.stack import Stack
     from silvaengine_cli.preflight.template import load
+    from silvaengine_cli.project import Project
     from silvaengine_cli.prove.deploying import parameters
     from silvaengine_cli.prove.prices import cost_of_run, dated
 
-    checkout = find_project(Path.cwd())
+    checkout = Project.find(Path.cwd()).folder
+    if not is_clone(checkout):
+        raise click.ClickException("the tests that it runs are in a clone of SilvaEngine: run it there")
     stack = Stack.of(load(checkout / "template.yaml"), name, parameters(name))
     findings = [*(each for rule in RULES for each in rule(stack)), *find_in_account(stack, deployment.client)]
     if findings:

@@ -12,9 +12,10 @@ from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.output_file import check_new, output_options, write_private
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE
 from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
+from silvaengine_cli.project import find_application
 from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.registry import export as exporting
-from silvaengine_cli.registry.apply import carry_out
+from silvaengine_cli.registry.apply import Settings, carry_out, with_settings
 from silvaengine_cli.registry.callables import packages_beside
 from silvaengine_cli.registry.document import Problem
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
@@ -178,8 +179,19 @@ def _missing_requirements(path: Path) -> list[Observation]:
 
 
 def _make_plan(deployment: Deployment, file: Path | None, *, prune: bool) -> Plan:
-    spec = _load(registry_path(file), compare=deployment.uses_own_worker).spec
-    return make_plan(spec, deployment.tables(), deployment.worker_arn, prune=prune)
+    path = registry_path(file)
+    spec = _load(path, compare=deployment.uses_own_worker).spec
+    settings = _stage_settings(path, deployment)
+    return make_plan(with_settings(spec, settings), deployment.tables(), deployment.worker_arn, prune=prune)
+
+
+def _stage_settings(path: Path, deployment: Deployment) -> Settings:
+    """Return the settings that an application has for the stage of its deployment."""
+    application = find_application(path.resolve().parent)
+    if application is None or not deployment.has_output("WorkerArn"):
+        return {}
+    stage = application.stages.get(deployment.parameter("Stage"))
+    return stage.settings if stage else {}
 
 
 def _load(path: Path, *, compare: bool = True) -> RegistryFile:

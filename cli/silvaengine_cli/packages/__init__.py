@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 FUNCTIONS_FOLDER = Path("services/worker/functions")  # of a project
 PACKAGES_FOLDER = Path("packages")  # of a project; those that are published
 PACKAGE_FILE = "package.yaml"
+PROJECT_FILE = "silvaengine.toml"  # of an application
 
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
 # of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.

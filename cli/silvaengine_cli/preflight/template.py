@@ -14,6 +14,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from silvaengine_cli.closest import closest
+from silvaengine_cli.sam import import_sam
+
 type Resources = dict[str, dict[str, Any]]
 type Property = Any  # a value as a template has it: text, number, list, structure or reference
 
@@ -22,18 +25,29 @@ _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return a template as `sam` reads it."""
+    """Return a template of the platform as `sam` reads it."""
+    import_sam(path.parent)
     from samcli.yamlhelper import yaml_parse
 
     template: dict[str, Any] = yaml_parse(path.read_text())
     return template
 
 
+def declared_parameters(path: Path) -> dict[str, Any]:
+    """Return the parameters that a template declares; nothing else of it is read."""
+    import yaml
+
+    section = re.search(r"^Parameters:\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
+    declared: dict[str, Any] = yaml.safe_load(section[0])["Parameters"] if section else {}
+    return declared
+
+
 def parameters_of(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     """Return the values of all parameters; raise ValueError for one that the template doesn't take."""
     declared = template["Parameters"]
     if unknown := sorted(given.keys() - declared.keys()):
-        raise ValueError(f"the template has no parameter {', '.join(unknown)}")
+        hint = closest(unknown[0], declared) if len(unknown) == 1 else ""
+        raise ValueError(f"the template has no parameter {', '.join(unknown)}{hint}")
     values = {each: str(given.get(each, declared[each].get("Default", ""))) for each in declared}
     for each, value in values.items():
         _check_parameter(each, declared[each], value)

@@ -5,9 +5,11 @@ The account says what is deployed: CloudFormation has the template and the param
 
 import ast
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
@@ -19,6 +21,8 @@ from silvaengine_cli.preflight.updates import conflicts
 EARLIER_WORKERS = "EarlierWorkers"
 _LAYER_SECONDS = 60
 _KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret")
+_LAST_UNNAMED = "0.2.0"  # later versions stand in their templates
+_CONTRACT = ("Changed", "Deprecated", "Removed")
 _GAP = (
     "Lambda takes a function's layer and its code in two steps, and what starts in between fails: this "
     "version's code imports {names}, which the deployed layer lacks. Deploy at a quiet time, and say so by "
@@ -29,13 +33,15 @@ _GAP = (
 class Deployed(NamedTuple):
     """A stack as CloudFormation and Lambda describe it.
 
-    ``changed`` is when it was last created or updated; ``modules`` are the framework's in its layer.
+    ``changed`` is when it was last created or updated; ``modules`` are the framework's in its layer;
+    ``version`` is the one that it was made by, empty for 0.2 and before.
     """
 
     stack: Stack
     status: str
     changed: datetime
     modules: frozenset[str]
+    version: str = ""
 
 
 def read_deployed(name: str, client: Callable[[str], AwsClient]) -> Deployed:
@@ -59,6 +65,7 @@ def read_deployed(name: str, client: Callable[[str], AwsClient]) -> Deployed:
         description["StackStatus"],
         description.get("LastUpdatedTime") or description["CreationTime"],
         frozenset(_modules(lambdas, outputs["HttpGatewayArn"])),
+        template.get("Metadata", {}).get("SilvaEngine", {}).get("Version", ""),
     )
 
 
@@ -135,19 +142,46 @@ def changes(before: Stack, after: Stack) -> dict[str, list[str]]:
         ],
         "new resources": sorted(later - earlier),
         "removed resources": sorted(earlier - later),
+        "changed tables": sorted(
+            name
+            for name, table in before.of_type("AWS::DynamoDB::Table").items()
+            if name in later and before.document(table) != after.document(after.resources[name])
+        ),
+        "new outputs": sorted(after.outputs.keys() - before.outputs.keys()),
+        "removed outputs": sorted(before.outputs.keys() - after.outputs.keys()),
     }
 
 
-def steps(before: Stack, after: Stack, environment: str) -> Iterator[str]:
-    """Yield what to do, in this order."""
-    deployment = f"sam deploy --config-env {environment}"
+def contract_changes(changelog: str, deployed: str, own: str) -> list[str]:
+    """Return what callers and functions may notice of an update: each note's first sentence.
+
+    Args:
+        changelog: the text of CHANGELOG.md.
+        deployed: the version that the stack was made by, empty for 0.2 and before.
+        own: this version.
+    """
+    if deployed == own:
+        return []
+    version = deployed or _LAST_UNNAMED
+    releases = re.split(r"^## \[(.+?)\].*\n", changelog, flags=re.MULTILINE)[1:]
+    later = takewhile(lambda each: each[0] != version, zip(releases[::2], releases[1::2], strict=True))
+    sections = (re.split(r"^### (.+)\n", text, flags=re.MULTILINE)[1:] for _, text in later)
+    kinds = (pair for each in sections for pair in zip(each[::2], each[1::2], strict=True))
+    lines = (
+        line.replace("**", "") for kind, text in kinds if kind in _CONTRACT for line in text.splitlines()
+    )
+    return [re.split(r"(?<=\.) ", line[2:], maxsplit=1)[0] for line in lines if line.startswith("- ")]
+
+
+def steps(before: Stack, after: Stack, command: str, file: str) -> Iterator[str]:
+    """Yield what to do, in this order; ``command`` deploys with the parameters of ``file``."""
     yield f"silvaengine export --stack {before.name} --output backup.yaml"
-    yield f"make build, then {deployment} with these parameters in samconfig.toml"
+    yield f"{command}, with these parameters in {file}"
     if "TasksEventsArn" not in before.outputs:
         yield "let triggers of your own (buckets, user pools, bots, rules) invoke the output TasksEventsArn"
     if after.parameters[EARLIER_WORKERS] == "true":
         yield (
             f"when {after.parameters['WorkerTimeout']} s are over, and no alias points to a worker of 0.2: "
-            f"{deployment} with {EARLIER_WORKERS}=false (left out, it would stay true)"
+            f"{command} with {EARLIER_WORKERS}=false in {file}"
         )
     yield f"silvaengine diff --stack {before.name}, which finds nothing to do"

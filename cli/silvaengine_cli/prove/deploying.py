@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.deploy import run_sam
+from silvaengine_cli.deploy import account_environment, run_sam
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.engine import CREDENTIALS
 
 TESTS = Path("tests") / "prove"
 _LEFT_OUT = shutil.ignore_patterns(
@@ -127,14 +126,5 @@ def deploy(
             *("--parameter-overrides", *(f'{key}="{value}"' for key, value in values.items() if value)),
         ],
         project,
-        {**_account(deployment), "SAM_CLI_POLL_DELAY": "0.2" if url else "5"},
+        account_environment(deployment),
     )
-
-
-def _account(deployment: Deployment) -> dict[str, str]:
-    """Return the variables with which sam reaches the deployment's account."""
-    if deployment.endpoint_url:
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL": deployment.endpoint_url}
-    region = deployment.client("s3").meta.region_name
-    own = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    return {**own, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}

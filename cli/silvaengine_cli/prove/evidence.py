@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from silvaengine_cli.dev import find_project
+from silvaengine_cli.project import Project
 from silvaengine_cli.prove.answers import keep
 from silvaengine_cli.prove.run import Run
 
@@ -56,6 +56,6 @@ def in_page(page: str, evidence: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    project = find_project(Path.cwd())
+    project = Project.find(Path.cwd()).folder
     document = project / "docs" / "evidence.md"
     document.write_text(in_page(document.read_text(), newest(project / "evidence")))

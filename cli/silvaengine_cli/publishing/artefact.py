@@ -23,6 +23,7 @@ import click
 
 from silvaengine.registry.releases import release_digest
 from silvaengine_cli.engine import find_uv
+from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_worker.release import RELEASE_FILE
@@ -59,23 +60,9 @@ class Artefact(NamedTuple):
     lock: str
 
 
-def framework_sources() -> Path:
-    """Return the folder with the framework's sources, which this command is part of.
-
-    Raises:
-        ClickException: the command isn't run from its sources.
-    """
-    folder = Path(__file__).resolve().parents[3]
-    if not (folder / "packaging/artefact.py").is_file():
-        raise click.ClickException(
-            "packages are built by the command of a clone: run its .venv/bin/silvaengine"
-        )
-    return folder
-
-
 def cache_of(package: Package) -> Path:
-    """Return the folder beside `packages/` with what was built and read before; it may be deleted."""
-    folder = package.folder.resolve().parents[1] / CACHE
+    """Return the application's folder with what was built and read before; it may be deleted."""
+    folder = package.application / CACHE
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -93,7 +80,7 @@ def build(package: Package, architecture: str, worker: Contents, *, upgrade: boo
         ClickException: a requirement can't be had, a module has a name that is taken or an error in it, or
             all is larger than Lambda takes.
     """
-    framework = framework_sources()
+    framework = platform_sources(package.application)
     lock = lock_requirements(package.folder, framework, upgrade=upgrade)
     cache = cache_of(package)
     with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as temporary:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import click
 
 from silvaengine_cli.packages import PACKAGE_FILE
+from silvaengine_cli.project import find_application
 from silvaengine_cli.publishing.model import PackageSpec
 from silvaengine_cli.registry.callables import missing_callables
 from silvaengine_cli.registry.checks import Finding
@@ -59,17 +60,31 @@ class Package:
         return self.spec.package
 
     @property
+    def application(self) -> Path:
+        """The folder of the application: the one with `packages/`, in which the package's folder is."""
+        return self.folder.resolve().parents[1]
+
+    @property
     def is_isolated(self) -> bool:
         """Whether each tenant has execution environments of its own."""
         return self.spec.isolation == "tenant"
 
     def environment(self, stage: str) -> dict[str, Any]:
-        """Return the variables of a stage; a value is text or a function of CloudFormation."""
-        stages = self.spec.environment
-        return {
-            name: value if isinstance(value, dict) else _text(value)
-            for name, value in {**stages.get(DEFAULT_STAGE, {}), **stages.get(stage, {})}.items()
+        """Return the variables of a stage, the application's for all packages included.
+
+        A value is text or a function of CloudFormation.
+
+        Raises:
+            ClickException: the application's ``silvaengine.toml`` is wrong.
+        """
+        stages, application = self.spec.environment, find_application(self.application)
+        shared = application.stages.get(stage) if application else None
+        variables = {
+            **stages.get(DEFAULT_STAGE, {}),
+            **stages.get(stage, {}),
+            **(shared.environment if shared else {}),
         }
+        return {name: value if isinstance(value, dict) else _text(value) for name, value in variables.items()}
 
     def check(self, found: Iterable[Finding]) -> None:
         """Raise RegistryFileError, with a line for each, if something was found in the file."""

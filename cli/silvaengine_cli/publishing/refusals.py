@@ -90,10 +90,11 @@ def _events(package: Package) -> Iterator[Finding]:
 
 
 def _environment(package: Package, platform: Platform, references: References) -> Iterator[Finding]:
-    for stage, variables in package.spec.environment.items():
-        for name in variables:
-            if _RESERVED.fullmatch(name) or name in platform.environment:
-                yield Finding(("environment", stage, name), "is reserved: the platform or Lambda sets it")
+    in_file = [(stage, name) for stage, names in package.spec.environment.items() for name in names]
+    of_application = package.environment(platform.stage).keys() - {name for _, name in in_file}
+    for stage, name in (*in_file, *((platform.stage, name) for name in sorted(of_application))):
+        if _RESERVED.fullmatch(name) or name in platform.environment:
+            yield Finding(("environment", stage, name), "is reserved: the platform or Lambda sets it")
     own = {
         name: value if isinstance(value, str) else references.text(value) or "x" * 64
         for name, value in package.environment(platform.stage).items()

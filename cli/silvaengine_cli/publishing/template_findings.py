@@ -4,16 +4,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.publishing.package import DEFAULT_STAGE, Package
 from silvaengine_cli.publishing.stack_template import PLATFORM_STATEMENTS
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.document import Path
+from silvaengine_cli.sam import import_sam
 
 _UNKNOWN_ACTION = "W3037"
 
 
 def template_findings(template: dict[str, Any], package: Package) -> Iterator[Finding]:
     """Yield errors of a rendered template."""
+    import_sam(platform_sources(package.application))
     from cfnlint.api import lint  # lazy: a second, and only where a stack changes
 
     for match in lint(json.dumps(template)):

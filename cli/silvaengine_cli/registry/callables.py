@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from pathlib import PurePath
 
 from silvaengine_cli.closest import closest
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, is_test
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PROJECT_FILE, is_test
 from silvaengine_cli.packages.definitions import Definitions, modules_in, read_definitions
 from silvaengine_cli.packages.imports import Imports
 from silvaengine_cli.packages.requirements import has_requirements, required_names
@@ -16,9 +16,12 @@ from silvaengine_cli.registry.model import FunctionSpec, function_name
 
 
 def packages_beside(registry: FilePath) -> FilePath | None:
-    """Return the folder of the function packages if a registry file is in it, else None."""
+    """Return the folder of the functions that ship with the worker, if a registry file is in or beside it."""
     folder = registry.resolve().parent
-    return folder if folder.match(str(FUNCTIONS_FOLDER)) else None
+    if folder.match(str(FUNCTIONS_FOLDER)):
+        return folder
+    beside = folder / FUNCTIONS_FOLDER.name
+    return beside if (folder / PROJECT_FILE).is_file() and beside.is_dir() else None
 
 
 def missing_callables(functions: Mapping[str, FunctionSpec], folder: FilePath) -> Iterator[Finding]:

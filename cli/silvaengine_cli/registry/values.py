@@ -60,6 +60,9 @@ def check_network(text: str) -> str:
 
 
 check_api_key = _pattern(r"[!-~]{1,256}", "1 to 256 printable ASCII")
+check_stack_name = _pattern(
+    r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name: letters, digits and '-', a letter first"
+)
 
 
 def _check_digits(number: Decimal) -> Decimal:
@@ -131,6 +134,7 @@ EnvironmentName = Annotated[
     str, _matching(r"[A-Za-z][A-Za-z0-9_]{1,127}", "2 to 128 letters, digits and '_', a letter first")
 ]
 Stage = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "default or a stage: 1 to 32 letters and digits")]
+StackName = Annotated[str, AfterValidator(check_stack_name)]
 LogicalId = Annotated[
     str,
     _matching(r"(?!Package)[A-Za-z0-9]{1,100}", "1 to 100 letters and digits, not beginning with Package"),

@@ -1,4 +1,4 @@
-"""What ``silvaengine init`` and ``packages new`` write: texts for ``string.Template``."""
+"""What ``new``, ``init`` and ``packages new`` write: texts for ``string.Template``."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -6,6 +6,14 @@ from pathlib import Path
 from string import Template
 
 import click
+
+# Of a published package, by the files' paths in its folder; {} stands for its name.
+PACKAGE_TEMPLATES = {
+    "package.yaml": "published.yaml.txt",
+    "{}/__init__.py": "published.py.txt",
+    "requirements.txt": "requirements.txt.txt",
+    "tests/test_{}.py": "test_published.py.txt",
+}
 
 
 def write_templates(templates: Mapping[Path, str], **names: str) -> None:

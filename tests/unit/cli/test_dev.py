@@ -1,6 +1,7 @@
 """What `silvaengine dev` says when sources change, without an engine."""
 
 import io
+import shutil
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from silvaengine_cli import deploy, dev
+from silvaengine_cli.project import Project
 from silvaengine_cli.registry.file import load
 from silvaengine_cli.registry.plan import Plan, make_plan
 from silvaengine_cli.registry.rows import all_rows
@@ -19,6 +21,7 @@ from silvaengine_cli.screen import NORMAL, Screen
 
 from .test_registry_round_trip import WORKER, TablesInMemory
 
+CLONE = Path(__file__).parents[3]
 FUNCTIONS = "services/worker/functions"
 BROKEN = 'File "/var/task/shop/orders.py", line 1'
 ENDPOINTS = "endpoints: {first: , second: , third: }\n"
@@ -32,6 +35,7 @@ def project(tmp_path: Path) -> Path:
     """A project with functions, all of whose rows are in the tables."""
     (tmp_path / FUNCTIONS).mkdir(parents=True)
     (tmp_path / "services/worker/lambdas.toml").write_text("[Worker]\n")
+    shutil.copy(CLONE / "template.yaml", tmp_path)
     (tmp_path / FUNCTIONS / "registry.yaml").write_text(ENDPOINTS)
     return tmp_path
 
@@ -50,7 +54,7 @@ def session(project: Path, function_arns: dict[str, str], monkeypatch: pytest.Mo
         for table, row in all_rows(load(project / FUNCTIONS / "registry.yaml").spec, WORKER)
     ]
 
-    def apply_file(path: Path, tables: TablesInMemory, worker_arn: str) -> Plan:
+    def apply_file(path: Path, tables: TablesInMemory, worker_arn: str, **_: object) -> Plan:
         return make_plan(load(path).spec, tables, worker_arn)  # type: ignore[arg-type]
 
     outputs: Any = SimpleNamespace(
@@ -72,8 +76,9 @@ def session(project: Path, function_arns: dict[str, str], monkeypatch: pytest.Mo
         monkeypatch.setattr(dev.time, "sleep", edit_next)  # type: ignore[attr-defined]
         printed = io.StringIO()
         console = Console(file=printed, soft_wrap=True, highlight=False)
+        screen = Screen(console, project, NORMAL)
         with pytest.raises(KeyboardInterrupt):
-            dev.DevSession(console, Screen(console, project, NORMAL), project, engine, None).follow()
+            dev.DevSession(console, screen, Project.find(project), engine, None).follow()
         return printed.getvalue()
 
     return run

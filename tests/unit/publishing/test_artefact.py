@@ -19,15 +19,17 @@ import pytest
 
 from silvaengine.registry.releases import release_digest
 from silvaengine_cli.publishing import artefact
-from silvaengine_cli.publishing.artefact import Artefact, framework_sources
+from silvaengine_cli.publishing.artefact import Artefact
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_worker.release import RELEASE_FILE
 
 pytestmark = pytest.mark.slow  # each build starts Python
 
+CLONE = Path(__file__).parents[3]
+
 type MakePackage = Callable[..., Package]
 
-SERVICE = Path(__file__).parents[3] / "services/worker"
+SERVICE = CLONE / "services/worker"
 SHOP = '''
 class Shop:
     """Greets."""
@@ -326,7 +328,7 @@ def test_a_built_package_runs_as_lambda_loads_it(make_package: MakePackage, tmp_
         {**describe, "release": "0" * 64},
         {**describe, "release": built.digest},
     ]
-    layer = framework_sources() / "shared"
+    layer = CLONE / "shared"
     done = subprocess.run(
         [sys.executable, "-I", "-c", RUN, str(task), str(layer)],
         input=json.dumps(events),

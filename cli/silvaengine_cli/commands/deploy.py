@@ -1,0 +1,45 @@
+"""``deploy``: the platform, an application's packages and its registry, to a stage on AWS."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from silvaengine_cli.commands.publish import publish
+from silvaengine_cli.commands.registry import apply
+from silvaengine_cli.deployment import Deployment, account_options
+from silvaengine_cli.packages import package_folders
+
+
+@click.command()
+@click.option("--stage", "name", required=True, help="Stage of silvaengine.toml.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask before the stack changes.")
+@account_options
+@click.pass_context
+def deploy(context: click.Context, deployment: Deployment, name: str, yes: bool) -> None:
+    """Deploy a stage: its stack, packages and registry.
+
+    The parameters are those of silvaengine.toml; one that isn't there has its default. CloudFormation's
+    change set is shown and asked for first. `silvaengine upgrade STAGE` says before what a newer version
+    changes. Whatever fails, repeat it: what is done stays done.
+
+    \b
+    Examples:
+      silvaengine deploy --stage prod
+      silvaengine deploy --stage test --yes
+    """
+    from silvaengine_cli.project import Project
+    from silvaengine_cli.stages import deploy_stage
+
+    project = Project.find(Path.cwd())
+    stage = project.stage(name)
+    where: dict[str, Any] = {
+        "stack": stage.stack,
+        "region": stage.region or deployment.region,
+        "endpoint_url": deployment.endpoint_url,
+    }
+    deploy_stage(project, stage, Deployment(**where), confirm=not yes)
+    for package in package_folders(project.folder):
+        context.invoke(publish, path=project.packages / package, **where)
+    if project.registry.is_file():
+        context.invoke(apply, file=project.registry, **where)

@@ -1,0 +1,92 @@
+"""What the platform is made of: template, services, layer, packaging and locks.
+
+A clone of the repository is all of it. The wheel has the same files: its own packages, and beside them the
+folder `silvaengine_platform` with the rest; ``pyproject.toml``, which is among them, says what belongs where.
+An application gets a copy, to which its own functions and authorizers are linked.
+"""
+
+import filecmp
+import shutil
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from secrets import token_hex
+
+OPERATORS = ("authorizers", "functions")  # folders of an application that ship with the platform's Lambdas
+_INSTALLED = Path(__file__).parents[1]  # cli/ of a clone, or a folder of installed packages
+_DATA = _INSTALLED / "silvaengine_platform"
+
+
+def is_clone(folder: Path) -> bool:
+    """Return whether a folder has the platform's sources: a clone of the repository, or a copy of one."""
+    return (folder / "template.yaml").is_file() and (folder / "services").is_dir()
+
+
+def platform_file(name: str) -> Path:
+    """Return where a file of the platform is that came with this command, by its path in the repository."""
+    return _root() / name
+
+
+def platform_sources(application: Path) -> Path:
+    """Return the folder with the platform's sources for an application, itself if it is a clone.
+
+    They are brought up to date in `.silvaengine/platform/<version>`: the command's own, with the
+    application's functions and authorizers linked into the Lambdas that ship them.
+    """
+    if is_clone(application):
+        return application
+    target = application / ".silvaengine" / "platform" / version("silvaengine-base")
+    for name, source in _pieces():
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(
+                source, target / name, copy_function=_copy_changed, ignore=ignored, dirs_exist_ok=True
+            )
+        else:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy_changed(str(source), str(target / name))
+    for operators in OPERATORS:
+        _link_members(application / operators, target / operators)
+    for lambdas in target.glob("services/*/lambdas.toml"):
+        for declared in tomllib.loads(lambdas.read_text()).values():
+            if "operators" in declared and not (link := lambdas.with_name(declared["operators"])).exists():
+                with suppress(FileExistsError):
+                    link.symlink_to(Path("..", "..", link.name))
+    return target
+
+
+def _root() -> Path:
+    return _DATA if _DATA.is_dir() else _INSTALLED.parent
+
+
+def _pieces() -> Iterator[tuple[str, Path]]:
+    """Yield what the platform consists of: the path in the repository, and where it is here."""
+    root = _root()
+    wheel = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for name in wheel["packages"]:
+        yield name, _INSTALLED / Path(name).name if root == _DATA else root / name
+    for name in wheel["force-include"]:
+        yield name, root / name
+
+
+def _copy_changed(source: str, target: str) -> None:
+    """Copy a file unless it is there already: others may be building from it, or copying the same."""
+    if Path(target).exists() and filecmp.cmp(source, target):
+        return
+    temporary = Path(f"{target}.{token_hex(8)}")
+    shutil.copy2(source, temporary)
+    temporary.replace(target)
+
+
+def _link_members(source: Path, target: Path) -> None:
+    """Link what is in an application's folder into the platform's of the same name."""
+    target.mkdir(exist_ok=True)
+    for link in target.iterdir():
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+    for member in source.iterdir() if source.is_dir() else ():
+        if not (link := target / member.name).exists():
+            with suppress(FileExistsError):
+                link.symlink_to(member.resolve())

@@ -1,0 +1,93 @@
+"""An application in a folder of its own: made, run with a stage's parameters, deployed to another stage."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from silvaengine_cli.deployment import Deployment, read_local_deployment
+
+from .dev_process import SILVAENGINE, Dev, eventually, running
+from .http_client import Api
+
+STAGES = """
+[stages.dev.parameters]
+NewEventBucketName = "shop-inbox"
+EventSchedule = "cron(0 3,4 * * ? *)"
+
+[stages.dev.environment]
+GREETING = "Servus"
+
+[stages.prod.environment]
+GREETING = "Good day"
+
+[stages.prod.settings.tax]
+rate = 0.2
+"""
+
+
+def silvaengine(folder: Path, *arguments: str) -> str:
+    """Run a command in a folder; return what it printed."""
+    done = subprocess.run([SILVAENGINE, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """A new application, run by `silvaengine dev`."""
+    place = tmp_path_factory.mktemp("applications")
+    silvaengine(place, "new", "shop")
+    with running(place / "shop", place / "output") as process:
+        process.wait_for_line("Ctrl-C ends")
+        yield process
+
+
+def test_a_new_application_answers(dev: Dev) -> None:
+    """Nothing has to be written for a first answer, at each of its tenants."""
+    for tenant in ("demo", "acme"):
+        answer = dev.api.get(f"/core/{tenant}/greet_hello?name=Ada")
+        assert (answer.status, answer.json()) == (200, {"message": "Hello, Ada!"})
+    assert not (dev.project / "template.yaml").exists()
+
+
+def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
+    """A bucket, a schedule and a variable come with the file; jobs and rows stay."""
+    accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
+    status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
+    eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
+    dev.replace("registry.yaml", "settings: {}", "settings:\n  tax: {rate: 0.1}")
+    dev.replace("silvaengine.toml", "\n[stages.dev.parameters]\n", STAGES)
+    expected = {"message": "Servus, Ada!"}
+    eventually(lambda: dev.api.get("/core/demo/greet_hello?name=Ada").json() == expected, lambda: dev.printed)
+    assert dev.api.get(status).json()["status"] == "succeeded"
+    assert {"shop-inbox", "cron(0 3,4 * * ? *)"} < set(parameters(dev).values())
+
+
+def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
+    """It has its own stack, tables, variables and settings, and needs no change any more."""
+    url = read_local_deployment(dev.project)["endpoint_url"]
+    where = ("--stage", "prod", "--endpoint-url", url)
+    silvaengine(dev.project, "deploy", "--yes", *where)
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack(dev, "shop-prod")["Outputs"]}
+    api = Api(outputs["ApiUrl"])
+    assert api.get("/core/acme/greet_hello").json() == {"message": "Good day, world!"}
+    assert "rate: 0.2" in silvaengine(dev.project, "export", *where)
+    assert "nothing to do" in silvaengine(dev.project, "diff", *where)
+    said = silvaengine(dev.project, "upgrade", "prod", "--endpoint-url", url)
+    assert "parameters:" not in said
+    assert "silvaengine deploy --stage prod" in said
+
+
+def parameters(dev: Dev) -> dict[str, str]:
+    """Return the running stack's parameters."""
+    given = stack(dev, "silvaengine-local")["Parameters"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+
+
+def stack(dev: Dev, name: str) -> Any:
+    """Return the description of a stack of the running engine."""
+    where = Deployment(**read_local_deployment(dev.project))
+    return where.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]

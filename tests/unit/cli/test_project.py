@@ -1,0 +1,147 @@
+"""What `silvaengine.toml` says of an application's stages, and where the parts of one are."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import click
+import pytest
+
+from silvaengine_cli.platform_sources import platform_sources
+from silvaengine_cli.project import Project, find_application
+from silvaengine_cli.publishing.package import Package
+
+CLONE = Path(__file__).parents[3]
+FILE = """
+stack = "shop"
+region = "eu-central-1"
+
+[stages.dev]
+
+[stages.prod]
+region = "eu-west-1"
+
+[stages.prod.parameters]
+LogRetentionDays = 90
+AccessLogs = true
+SubnetIds = ["subnet-1", "subnet-2"]
+
+[stages.prod.environment]
+CURRENCY = "EUR"
+
+[stages.prod.settings.greeter]
+greeting = "Good day"
+share = 0.1
+"""
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """An application's folder with a file of each kind."""
+    (tmp_path / "silvaengine.toml").write_text(FILE)
+    (tmp_path / "packages/hello").mkdir(parents=True)
+    return tmp_path
+
+
+def test_an_application_is_found_from_a_folder_in_it(application: Path) -> None:
+    """Commands work in the application's folder and below."""
+    project = Project.find(application / "packages/hello")
+    assert (project.folder, project.stack, project.region) == (application, "shop", "eu-central-1")
+    assert project.packages == application / "packages"
+    assert project.registry == application / "registry.yaml"
+
+
+def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
+    """What a stage leaves out follows from its name; values are texts, as CloudFormation takes them."""
+    prod = Project.find(application).stage("prod")
+    assert (prod.stack, prod.region) == ("shop-prod", "eu-west-1")
+    assert prod.parameters == {
+        "Stage": "prod",
+        "TablePrefix": "shop-prod-",
+        "LogRetentionDays": "90",
+        "AccessLogs": "true",
+        "SubnetIds": "subnet-1,subnet-2",
+    }
+    assert prod.environment == {"CURRENCY": "EUR"}
+    assert prod.settings == {"greeter": {"greeting": "Good day", "share": Decimal("0.1")}}
+    assert Project.find(application).stage("dev").region == "eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[stages.dev.paramters]", "stages.dev.paramters: unknown field (did you mean parameters?)"),
+        ('[stages.dev.parameters]\nLogLvel = "INFO"', "no parameter LogLvel (did you mean LogLevel?)"),
+        ("[stages.dev.parameters]\nRedisPort = 0", "RedisPort is 0; expected a number from 1"),
+        ('[stages.dev.parameters]\nStage = "beta"', "parameters.Stage: is the stage's name, 'dev'"),
+        ("[stages.dev.parameters]\nLogLevel = 1979-05-27", "must be text, a number, true, false or a list"),
+        ("[stages.test-1]", "'test-1' must be default or a stage"),
+        ("[stages.dev.environment]\n_X = 1", "'_X' must be 2 to 128 letters"),
+        ("[stages.dev", "at line 5, column 12"),
+    ],
+)
+def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, line: str, message: str) -> None:
+    """The file, the field and the closest name are said."""
+    (tmp_path / "silvaengine.toml").write_text(f'stack = "shop"\n\n\n\n{line}\n')
+    with pytest.raises(click.ClickException) as refusal:
+        Project.find(tmp_path)
+    assert message in refusal.value.format_message()
+    assert str(tmp_path / "silvaengine.toml") in refusal.value.format_message()
+
+
+def test_a_stages_variables_are_those_of_all_packages(application: Path) -> None:
+    """They are over a package's own; a stage that the file doesn't have leaves these as they are."""
+    (application / "packages/hello/package.yaml").write_text(
+        "package: hello\nenvironment: {default: {CURRENCY: USD, TAX: 1}, prod: {CURRENCY: GBP}}\n"
+        "functions: {greet: {call: 'hello:greet', area: core}}\n"
+    )
+    package = Package.read(application / "packages/hello")
+    assert package.environment("prod") == {"CURRENCY": "EUR", "TAX": "1"}
+    assert package.environment("beta") == {"CURRENCY": "USD", "TAX": "1"}
+
+
+def test_an_unknown_stage_is_refused_with_the_closest(application: Path) -> None:
+    """A stage that was misspelt is never deployed under the wrong name."""
+    with pytest.raises(click.UsageError, match=r"no stage 'prd' \(did you mean prod\?\)"):
+        Project.find(application).stage("prd")
+
+
+def test_without_an_application_the_way_to_one_is_said(tmp_path: Path) -> None:
+    """Outside of an application and of a clone there is nothing to run."""
+    with pytest.raises(click.ClickException, match="silvaengine new NAME"):
+        Project.find(tmp_path)
+    assert find_application(tmp_path) is None
+
+
+def test_the_clone_is_an_application_with_the_stages_of_samconfig() -> None:
+    """The repository's own parts are where they have been."""
+    project = Project.find(CLONE / "docs")
+    assert project.platform() == CLONE
+    assert project.registry == CLONE / "services/worker/functions/registry.yaml"
+    assert project.stage("prod").stack == "silvaengine-prod"
+    assert project.stage("dev").parameters["TablePrefix"] == "dev-se-"
+
+
+def test_an_application_gets_the_platform_without_the_demo(application: Path) -> None:
+    """All that `sam build` needs is there; of functions only the application's own, linked."""
+    (application / "functions").mkdir()
+    (application / "functions/shop.py").write_text("")
+    platform = platform_sources(application)
+    assert platform.parent == application / ".silvaengine/platform"
+    for name in ("template.yaml", "uv.lock", "packaging/artefact.py", "shared/silvaengine/errors.py"):
+        assert (platform / name).read_bytes() == (CLONE / name).read_bytes()
+    worker, gateway = platform / "services/worker/functions", platform / "services/http_gateway/authorizers"
+    assert [path.name for path in worker.iterdir()] == ["shop.py"]
+    assert [path.name for path in gateway.iterdir()] == ["jwt-requirements.txt"]
+
+
+def test_the_platform_follows_the_applications_functions(application: Path) -> None:
+    """A function that came or went comes or goes in the copy; what hasn't changed isn't written again."""
+    functions = application / "functions"
+    functions.mkdir()
+    (functions / "old.py").write_text("")
+    platform = platform_sources(application)
+    before = (platform / "template.yaml").stat()
+    (functions / "old.py").rename(functions / "new.py")
+    platform_sources(application)
+    assert [path.name for path in (platform / "functions").iterdir()] == ["new.py"]
+    assert (platform / "template.yaml").stat().st_ino == before.st_ino
