@@ -45,7 +45,7 @@ def _exists(name: str) -> bool:
         return (PROJECT / name).exists()
     if "/" in name and (PROJECT / "tests" / name).parent.is_dir():
         return any((PROJECT / "tests" / f"{name}{suffix}").exists() for suffix in ("", ".py"))
-    if re.fullmatch(r"silvaengine\w*(\.\w+)+", name) and not name.endswith(".js"):
+    if re.fullmatch(r"silvaengine\w*(\.\w+)+", name) and not name.endswith((".js", ".toml")):
         return _is_importable(name)
     return name in OTHERS or not name.isidentifier() or name in _words()
 

@@ -1,15 +1,14 @@
-"""The README, followed step by step in a fresh copy of the project."""
+"""The README, followed step by step from the wheel."""
 
 import json
 import re
-import shutil
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.wheel import build_wheel, install
 
 from .blocks import read_blocks, read_commands
 from .walkthrough import Walkthrough
@@ -17,13 +16,11 @@ from .walkthrough import Walkthrough
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
 NOT_RUN = [
-    "make test",  # runs this
-    "source .venv/bin/activate",
-    "silvaengine preflight dev --account",  # needs an AWS account, as do the rest
-    "sam build && sam deploy --config-env dev",
-    "silvaengine publish packages/guestbook --stack silvaengine-dev",
-    "silvaengine apply --stack silvaengine-dev",
-    "silvaengine invoke demo hello --param name=Ada --stack silvaengine-dev",
+    "python3.13 -m venv .venv && source .venv/bin/activate",
+    "pip install 'silvaengine-base[cli]' pytest",
+    "silvaengine preflight prod --account",  # needs an AWS account, as do the rest
+    "silvaengine deploy --stage prod",
+    "silvaengine invoke demo greet_hello --param name=Ada --stage prod",
 ]
 CALL_HANDLER = """
 import json, sys
@@ -33,31 +30,21 @@ print(json.dumps(lambda_handler(json.load(sys.stdin), None)))
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """What a clone would hold: no environment, no artefact, no state."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607 - git's place differs
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.split("\0"):
-        if (PROJECT / name).is_file() or (PROJECT / name).is_symlink():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, tmp_path / name, follow_symlinks=False)
-    return tmp_path
+def programs(tmp_path: Path) -> Path:
+    """The folder of the programs that whoever has installed the wheel has."""
+    return install(build_wheel(tmp_path), tmp_path / "venv")
 
 
 @pytest.mark.timeout(420)
-def test_every_command_prints_what_the_readme_shows(copy: Path) -> None:
+def test_every_command_prints_what_the_readme_shows(programs: Path, tmp_path: Path) -> None:
     """Whoever follows the README from its first line to its last sees what it says."""
     with ExitStack() as resources:
-        reader = Walkthrough(copy, resources)
+        reader = Walkthrough(tmp_path, resources, programs)
         for block in read_blocks(README):
             reader.follow(block)
-        response = _call_handler(reader, copy)
-    assert (response["statusCode"], json.loads(response["body"])) == (200, {"message": "Hello, Ada!"})
+        response = _call_handler(reader, tmp_path / "shop")
+    message = {"message": "Hello, Ada!", "tenant": "demo"}
+    assert (response["statusCode"], json.loads(response["body"])) == (200, message)
 
 
 def test_only_commands_on_a_fixed_list_are_not_run() -> None:
@@ -80,20 +67,22 @@ def test_the_parameters_are_the_templates() -> None:
         assert shown * (len(found) if shown == [""] else 1) == found
 
 
-def _call_handler(reader: Walkthrough, copy: Path) -> dict[str, Any]:
+def _call_handler(reader: Walkthrough, folder: Path) -> dict[str, Any]:
     """Let the Lambda of one's own response a request against the running engine's tables."""
     engine = reader.api.partition("/_aws")[0]
     event = {
         "httpMethod": "GET",
-        "pathParameters": {"area": "core", "endpoint_id": "demo", "proxy": "hello"},
+        "pathParameters": {"area": "core", "endpoint_id": "demo", "proxy": "greet_hello"},
         "queryStringParameters": {"name": "Ada"},
         "headers": {},
-        "requestContext": {"stage": "beta"},
+        "requestContext": {"stage": "dev"},
     }
-    (copy / "event.json").write_text(json.dumps(event))
-    (copy / "call.py").write_text(CALL_HANDLER)
+    (folder / "event.json").write_text(json.dumps(event))
+    (folder / "call.py").write_text(CALL_HANDLER)
+    worker = "arn:aws:lambda:us-east-1:000000000000:function:silvaengine-local-Worker"
+    settings = f"TABLE_PREFIX=shop-dev- WORKER_ARN={worker} AWS_ENDPOINT_URL={engine}"
     credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
-    done = reader.run(f"AWS_ENDPOINT_URL={engine} {credentials} .venv/bin/python call.py < event.json")
+    done = reader.run(f"{settings} {credentials} python call.py < event.json")
     assert done.returncode == 0, done.stderr
     response: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return response

@@ -15,22 +15,24 @@ READY_SECONDS = 240  # a first `make dev` installs everything
 MOMENT_SECONDS = 40  # a change is served in 3, a new package in 6; the machine may be busy
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
-LOCAL_API = re.compile(r"http://127\.0\.0\.1:\d+/_aws/execute-api/\w+/beta")
+LOCAL_API = re.compile(r"http://127\.0\.0\.1:\d+/_aws/execute-api/\w+/\w+")
 
 
 class Walkthrough:
     """A reader with one terminal for commands and another for what keeps running.
 
     Args:
-        folder: a copy of the project.
+        folder: where the reader begins.
         resources: ends what keeps running, with Ctrl-C.
+        programs: of the virtual environment that is active.
 
     """
 
-    def __init__(self, folder: Path, resources: ExitStack) -> None:
+    def __init__(self, folder: Path, resources: ExitStack, programs: Path) -> None:
         self._folder = folder
         self._resources = resources
-        self._typed: list[str] = []  # what a shell remembers: variables and the virtual environment
+        self._environment = _environment(programs)
+        self._typed: list[str] = []  # what a shell remembers
 
     def follow(self, block: Block) -> None:
         """Do what a block says; raises AssertionError when the page is wrong."""
@@ -55,7 +57,7 @@ class Walkthrough:
             process = subprocess.Popen(
                 ["/bin/bash", "-c", command.line],
                 cwd=self._folder,
-                env=_environment(),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -73,8 +75,8 @@ class Walkthrough:
         if command.line.startswith("API="):
             assert LOCAL_API.fullmatch(command.line.removeprefix("API="))
             self._typed.append(f"API={self.api}")
-        elif command.line.startswith("source "):
-            self._typed.append(command.line)
+        elif command.line.startswith("cd "):
+            self._folder /= command.line.removeprefix("cd ")
         else:
             self._expect(command, time.monotonic() + patience)
 
@@ -93,7 +95,7 @@ class Walkthrough:
         return subprocess.run(
             ["/bin/bash", "-c", script],
             cwd=self._folder,
-            env=_environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -103,7 +105,7 @@ class Walkthrough:
 
     @property
     def api(self) -> str:
-        """The address of the API that `make dev` showed."""
+        """The address of the API that `silvaengine dev` showed."""
         found = LOCAL_API.search(self._screen())
         assert found
         return found[0]
@@ -113,11 +115,12 @@ class Walkthrough:
         return (self._folder / "screen.log").read_text(errors="replace")
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment without what `make test` and other tests left in it."""
+def _environment(programs: Path) -> dict[str, str]:
+    """Return our environment with programs in front, and without our sources and what tests left in it."""
     ours = os.environ  # noqa: TID251 - it is for programs
-    kept = {name: value for name, value in ours.items() if not name.startswith(("MAKE", "MFLAGS", "AWS_"))}
-    return {**kept, "PATH": path_with_node(), "COLUMNS": "80"}
+    left = ("MAKE", "MFLAGS", "AWS_", "PYTHONPATH", "VIRTUAL_ENV")
+    kept = {name: value for name, value in ours.items() if not name.startswith(left)}
+    return {**kept, "COLUMNS": "80", "PATH": f"{programs}{os.pathsep}{path_with_node()}"}
 
 
 def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
