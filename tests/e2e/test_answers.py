@@ -1,10 +1,13 @@
 """What a client of the deployed system gets, from the demo's functions and from the tests' own."""
 
+from typing import Any
+
 import pytest
+from urllib3.filepost import encode_multipart_formdata
 
 from .conftest import Deployment, wait_for_record
-from .http_client import Api
-from .registry_rows import API_KEY
+from .http_client import Api, Response
+from .registry_rows import ADMIN_KEY, API_KEY, OTHER_ENDPOINT
 
 KEY = {"x-api-key": API_KEY}
 
@@ -79,3 +82,45 @@ def test_a_full_event_area_hands_over_event_and_context(api: Api) -> None:
     response = api.get("/whole/e2e/event", KEY).json()
     assert {"fnConfigurations", "headers", "httpMethod", "requestContext"} <= set(response["event"])
     assert response["function_name"].endswith("HttpGateway")
+
+
+def test_null_and_empty_members_reach_a_function_that_keeps_them(api: Api) -> None:
+    """So that it can clear a field; for others they are absent."""
+    body = {"title": None, "note": "", "done": False}
+    kept, dropped = (api.post(f"/core/e2e/{name}", body, KEY).json() for name in ("echo_all", "echo"))
+    assert body.items() <= kept.items()
+    assert not dropped.keys() & {"title", "note"}
+
+
+def test_a_form_with_files_reaches_a_function(api: Api) -> None:
+    """A megabyte of bytes is what it was; beyond 4 MB the answer says where else to send it."""
+    photo = bytes(range(256)) * 4096
+
+    def send(photo: bytes) -> Response:
+        fields: Any = [
+            ("photo", ("a.png", photo, "image/png")),
+            ("pages", ("1", b"one", "x/y")),
+            ("times", "3"),
+        ]
+        body, content_type = encode_multipart_formdata(fields)
+        return api.request(
+            "POST", "/core/e2e/attach", body=body, headers={"content-type": content_type, **KEY}
+        )
+
+    sent = send(photo)
+    assert (sent.status, sent.json()) == (
+        200, {"photo": ["a.png", "image/png", 1_048_576], "pages": ["one"], "times": 3}
+    )  # fmt: skip
+    refused = send(photo * 4)
+    assert (refused.status, "presigned URL" in refused.text) == (413, True)
+
+
+def test_a_cursor_leads_to_the_next_page_of_its_tenant(api: Api) -> None:
+    """Another's is refused, with the parameter's name."""
+    first = api.get("/core/e2e/next_page", KEY).json()
+    second = api.get(f"/core/e2e/next_page?cursor={first['cursor']}", KEY)
+    assert (first["page"], second.status, second.json()["page"]) == (1, 200, 2)
+    admin = {"x-api-key": ADMIN_KEY}
+    refused = api.get(f"/core/{OTHER_ENDPOINT}/next_page?cursor={first['cursor']}", admin)
+    assert (refused.status, refused.json()["code"]) == (422, "invalid_cursor")
+    assert "'cursor'" in refused.json()["error"]

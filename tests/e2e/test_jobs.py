@@ -59,6 +59,16 @@ def test_a_job_from_acceptance_to_result(api: Api, effects: Path) -> None:
     assert happened(effects) == {"1": 1}
 
 
+def test_a_functions_error_says_the_same_now_and_later(api: Api) -> None:
+    """Code and details are in the response and in the job's status."""
+    said = {"code": "out_of_stock", "details": {"left": 2}}
+    refused = api.post("/core/e2e/explain", {}, KEY)
+    assert (refused.status, said.items() <= refused.json().items()) == (409, True)
+    accepted = api.post("/core/e2e/explain", {}, {**KEY, "prefer": "respond-async"})
+    failed = wait_for_status(api, accepted.json()["job_id"], {"failed"})
+    assert failed["error"] == {"status": 409, "message": "Only 2 are left", **said}
+
+
 def test_the_same_key_gives_the_same_bytes(api: Api, effects: Path) -> None:
     """One effect, one answer; another body is refused."""
     body, key = {"path": str(effects), "call": "1"}, keyed()

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_status
 from .registry_rows import API_KEY, ENDPOINT, LARGE_SETTINGS
 from .socket_client import RefusedError, Socket
 
@@ -201,6 +202,54 @@ def test_an_error_is_a_frame_and_the_socket_stays(
         assert problem["message"]
         socket.send("ping")
         assert socket.receive() == "pong"
+
+
+def test_a_functions_refusal_is_an_error_for_programs_too(mine: Mine) -> None:
+    """By its code and details, or unpacked of a whole response."""
+    with mine() as socket:
+        socket.send({"id": "1", "funct": "explain"})
+        problem = socket.json()["error"]
+        assert (problem["status"], problem["code"], problem["details"]) == (409, "out_of_stock", {"left": 2})
+        socket.send({"id": "2", "funct": "explain", "payload": {"proxy": True}})
+        problem = socket.json()["error"]
+        assert (problem["status"], problem["message"]) == (409, "Only 2 are left")
+        assert problem["details"]["left"] == 2
+
+
+def test_a_typed_functions_context_is_the_same_by_every_way_in(mine: Mine, deployment: Deployment) -> None:
+    """A message, a request, a job and a direct call have the same members of the same kinds."""
+    with mine() as socket:
+        socket.send({"id": "1", "funct": "show_context"})
+        found = {"message": socket.json()["data"]}
+    key = {"x-api-key": API_KEY}
+    found["request"] = deployment.api.get("/core/e2e/show_context", key).json()
+    accepted = deployment.api.get("/core/e2e/show_context", {**key, "prefer": "respond-async"})
+    found["job"] = wait_for_status(deployment.api, accepted.json()["job_id"], {"succeeded"})["result"]
+    with open_without_key(deployment, "e2e-context", "show_context"):
+        direct = json.dumps({"endpoint_id": "e2e-context", "funct": "show_context", "params": {}})
+        tasks = deployment.outputs.tasks_arn
+        done = deployment.engine.client("lambda").invoke(FunctionName=tasks, Payload=direct)
+        found["direct"] = json.loads(done["Payload"].read())
+    kinds = found["direct"]
+    assert sorted(kinds.values()) == ["NoneType", *["dict"] * 5, "str", "str"]
+    assert [kind for kind in (way.pop("connectionId") for way in found.values()) if kind == "str"] == ["str"]
+    assert {way: kinds.items() <= context.items() for way, context in found.items()} == dict.fromkeys(
+        found, True
+    )
+
+
+@contextmanager
+def open_without_key(deployment: Deployment, endpoint_id: str, function: str) -> Iterator[None]:
+    """Let a tenant of the test's own call one function without a key, meanwhile."""
+    worker, rows = deployment.outputs.worker_arn, deployment.rows
+    entry = {"aws_lambda_arn": worker, "function": function, "setting": ""}
+    rows.put("endpoints", endpoint_id=endpoint_id, special_connection=True)
+    rows.put("connections", endpoint_id=endpoint_id, api_key="#####", functions=[entry])
+    yield
+    tables, prefix = deployment.engine.client("dynamodb"), deployment.outputs.table_prefix
+    key = {"endpoint_id": {"S": endpoint_id}}
+    tables.delete_item(TableName=f"{prefix}endpoints", Key=key)
+    tables.delete_item(TableName=f"{prefix}connections", Key={**key, "api_key": {"S": "#####"}})
 
 
 def test_two_tenants_see_only_their_own(connect: Connect, mine: Mine) -> None:

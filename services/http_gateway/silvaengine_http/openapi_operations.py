@@ -138,7 +138,7 @@ class OperationWriter:
         """Return a property as a form's part, of a file its bytes: spec.openapis.org/oas/v3.1.1."""
         for option in schema.get("anyOf", ()):
             if (part := self._part(option)) != option:
-                return part
+                return {**part, **_described(schema)}
         if self._is_file(schema):
             return {**_described(schema), "type": "string", "contentMediaType": "application/octet-stream"}
         if isinstance(items := schema.get("items"), Mapping) and self._is_file(items):

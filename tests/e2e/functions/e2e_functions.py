@@ -13,7 +13,13 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from silvaengine_base import FunctionError, current_invocation
+from silvaengine_base import (
+    FunctionError,
+    UploadedFile,
+    current_invocation,
+    decode_cursor,
+    encode_cursor,
+)
 from silvaengine_utility import method_cache
 
 
@@ -165,6 +171,33 @@ def show(context: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 show_guarded = show
+
+
+def show_context(context: dict[str, Any]) -> Mapping[str, Any]:
+    """Answer the kinds of the context's members."""
+    return {name: type(value).__name__ for name, value in context.items()}
+
+
+def explain(proxy: bool = False) -> Mapping[str, Any]:
+    """Refuse for programs, too: by an error, or by a whole response."""
+    if proxy:
+        return {"statusCode": 409, "body": json.dumps({"error": "Only 2 are left", "left": 2})}
+    raise FunctionError("Only 2 are left", 409, code="out_of_stock", details={"left": 2})
+
+
+def attach(photo: UploadedFile, pages: list[bytes], times: int = 1) -> Mapping[str, Any]:
+    """Answer what came of a form."""
+    return {
+        "photo": [photo.filename, photo.content_type, len(photo.content)],
+        "pages": [page.decode() for page in pages],
+        "times": times,
+    }
+
+
+def next_page(cursor: str | None = None) -> Mapping[str, Any]:
+    """Answer the number of a page, and the cursor of the next."""
+    page = (decode_cursor(cursor) or {"page": 1})["page"]
+    return {"page": page, "cursor": encode_cursor({"page": page + 1})}
 
 
 def count(to: int, size: int = 0, fail_at: int = -1) -> Iterator[Any]:

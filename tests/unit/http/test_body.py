@@ -227,7 +227,7 @@ def test_a_base64_body_has_to_be_one(encoded: str, words: str) -> None:
     [
         {"content-type": "multipart/mixed; boundary=x"},
         {"content-type": "application/xml"},
-        {"content-type": "image/"},
+        {"content-type": "application/pdf2"},
         {"content-type": "application/json", "content-encoding": "gzip"},
     ],
 )

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import Field
 from urllib3.filepost import encode_multipart_formdata
 
 from silvaengine.errors import InvalidArgumentsError
@@ -71,6 +72,11 @@ def attach(
         "raw": [each.decode() for each in (raw, *(raws or []))],
         "others": [order_id, times, tags, line, note],
     }
+
+
+def attach_any(order_id: int, photo: Annotated[UploadedFile | None, Field(description="A photo")]) -> str:
+    """Attach a file that pydantic checks."""
+    return photo.content.decode() if photo else ""
 
 
 def store(order_id: int, body: bytes) -> str:
@@ -169,6 +175,11 @@ def test_what_a_form_has_wrong_is_named(upload: Callable[..., Any], field: Any, 
     assert (fault["in"], fault["path"]) == ("body", path)
 
 
+def test_a_file_may_be_in_an_annotation_of_pydantics(upload: Callable[..., Any]) -> None:
+    """Its content is bytes there, too."""
+    assert upload(attach_any, *encode_multipart_formdata([FILE])) == "PNG"
+
+
 def test_a_file_may_be_json(upload: Callable[..., Any]) -> None:
     """With its content as base64, as over a WebSocket."""
     body = {"photo": {"content": "UE5H", "filename": "a.png"}}
@@ -211,7 +222,7 @@ def test_what_signatures_say_is_a_valid_document(world: Any, rest_path: Callable
 
 def test_functions_of_files_take_forms_and_bytes(world: Any, rest_path: Callable[..., Any]) -> None:
     """Beside JSON; what has no file takes JSON alone."""
-    for function in (attach, store, add):
+    for function in (attach, attach_any, store, add):
         name, route = function.__name__, f"POST /orders/{{order_id}}/{function.__name__}"
         config = {"typed": True, "route": route, "methods": ["POST"]}
         world.add(name, route=route)
@@ -221,12 +232,14 @@ def test_functions_of_files_take_forms_and_bytes(world: Any, rest_path: Callable
     OpenAPIV31SpecValidator(document).validate()
     contents = {
         name: document["paths"][f"/orders/{{order_id}}/{name}"]["post"]["requestBody"]["content"]
-        for name in ("attach", "store", "add")
+        for name in ("attach", "attach_any", "store", "add")
     }
     assert list(contents["add"]) == ["application/json"]
     assert contents["store"]["application/octet-stream"] == {"schema": {}}
     parts = contents["attach"]["multipart/form-data"]["schema"]["properties"]
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
     assert parts["photo"] == parts["raw"] == file
+    photo = contents["attach_any"]["multipart/form-data"]["schema"]["properties"]["photo"]
+    assert photo == file | {"description": "A photo"}
     assert parts["pages"]["items"] == parts["raws"]["items"] == file
     assert parts["times"] == contents["attach"]["application/json"]["schema"]["properties"]["times"]
