@@ -21,7 +21,7 @@ from silvaengine_cli.prove.deploying import copy_project
 
 REQUIREMENTS: Mapping[str, str] = {"small": "", "large": "pandas\n"}
 READY_SECONDS, SAVED_SECONDS = 600.0, 120.0
-STOP_SECONDS = 300.0  # the engine saves the code of all releases
+STOP_SECONDS = 300.0
 MANIFEST = 'package: {name}\nfunctions:\n  {name}: {{call: "{name}:answer", area: core}}\n'
 
 

@@ -1,5 +1,6 @@
 """A package published for real: what serves, what is refused, what a broken publication leaves."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,16 +9,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier
+from shutil import copy
+from threading import Barrier, Event
 from typing import Any, override
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.main import cli
 from silvaengine_cli.publishing import publisher as steps
 from silvaengine_cli.publishing.behind import CurrentPlatform
 from silvaengine_cli.publishing.patience import Patience
@@ -65,6 +69,81 @@ def test_what_is_published_serves(deployment: Deployment, shop: Shop) -> None:
     ask(deployment.api)
     record = wait_for_record(log, lambda each: each.get("function") == "build")
     assert (record["package"], record["release"]) == (PACKAGE, turn.release)
+
+
+MOVED = """\
+endpoints:
+  moved: {connection: own}
+functions:
+  where: {call: "e2e_moved:where", area: core}
+  where_later: {call: "e2e_moved:where", area: core, type: Event, methods: [POST]}
+connections:
+  - endpoint: moved
+    api_key: moved-key
+    functions: [where, where_later]
+"""
+
+
+def test_a_function_moves_from_the_worker_to_a_package(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its calls go on meanwhile; what jobs and keys said stays readable."""
+    key, api = {"x-api-key": "moved-key"}, deployment.api
+    (shipped := tmp_path / "services/worker/functions").mkdir(parents=True)
+    (shipped / "registry.yaml").write_text(MOVED)
+    copy(deployment.project / "services/worker/functions/e2e_moved.py", shipped)
+    monkeypatch.chdir(tmp_path)
+
+    def silvaengine(*arguments: str, local: bool = True) -> str:
+        where = ["--stack", deploy.LOCAL_STACK, "--endpoint-url", deployment.engine.url] if local else []
+        done = CliRunner().invoke(cli, [*arguments, *where])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    def ask() -> str:
+        response = api.get("/core/moved/where", key)
+        return str(response.json()["ran_in"]) if response.status == 200 else response.text
+
+    def begin(name: str, **headers: str) -> Response:
+        return api.post(f"/core/moved/{name}", {}, key | {"idempotency-key": f"{name}-1"} | headers)
+
+    def job(job_id: str) -> Any:
+        return api.get(f"/core/moved/job_status?job_id={job_id}", key).json()
+
+    silvaengine("apply")
+    assert eventually(ask, "worker".__eq__) == "worker"
+    kept, accepted = begin("where"), begin("where_later").json()["job_id"]
+    facts = eventually(lambda: job(accepted), lambda it: it["status"] == "succeeded")
+    assert (facts["result"], kept.json()) == ({"ran_in": "worker"},) * 2
+    over, answers = Event(), list[str]()
+
+    def call() -> None:
+        while not over.is_set():
+            answers.append(ask())
+
+    with ThreadPoolExecutor(1) as pool:
+        caller = pool.submit(call)
+        try:
+            said = silvaengine("packages", "move", "e2e_moved", "--as", "moved", local=False)
+            silvaengine("publish", "packages/moved")
+            assert begin("where").headers["idempotency-replayed"] == "true"
+            silvaengine("apply")
+            assert eventually(lambda: answers[-1], "package".__eq__) == "package"
+        finally:
+            over.set()
+        caller.result()
+    assert set(answers) == {"worker", "package"}
+    assert "an Idempotency-Key" in said
+    assert job(accepted) == facts
+    listed = json.loads(silvaengine("jobs", "list", "--endpoint", "moved", "--json"))
+    assert {each["function"]: each["state"] for each in listed} == {
+        "where": "succeeded",
+        "where_later": "succeeded",
+    }
+    later = begin("where_later", **{"idempotency-key": "where_later-2"}).json()["job_id"]
+    done = eventually(lambda: job(later), lambda it: it["status"] == "succeeded")
+    assert done["result"] == {"ran_in": "package"}
+    silvaengine("packages", "delete", "moved", "--yes")
 
 
 def test_one_tenant_is_pinned(deployment: Deployment, shop: Shop) -> None:

@@ -20,6 +20,10 @@ from silvaengine_cli.registry.export import to_yaml
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec, function_name
 
 REQUIREMENTS = "requirements.txt"
+RUNS_AGAIN = (
+    "a request with an Idempotency-Key, or a record, that ran before `apply` runs again when it is repeated "
+    "after it: publish, and apply when nothing is about to be repeated"
+)
 _NAME = TypeAdapter(values.PackageName)
 
 
@@ -86,7 +90,7 @@ def plan_move(modules: Collection[str], package: str, spec: RegistrySpec, shippe
     if not functions:
         raise click.ClickException(f"no function calls {' or '.join(modules)}")
     requirements, doubts = _requirements(shipped / REQUIREMENTS, modules, imports)
-    notes = (*doubts, *_stays(spec, modules))
+    notes = (*doubts, *_stays(spec, modules), RUNS_AGAIN)
     return Move(package, folder, tuple(_paths(shipped, modules)), functions, requirements, notes)
 
 
