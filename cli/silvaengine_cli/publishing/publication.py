@@ -99,6 +99,11 @@ class Publication:
             self.say(error.detail)
             self.serving = None
 
+    def check_signatures(self) -> None:
+        """Check that its typed functions can be described, as far as their modules can be imported here."""
+        for warning in self.package.check_signatures():
+            self.say(warning.text(self.package.file))
+
     def check_names(self) -> None:
         """Check that no connection would find two functions of one name, if connections may be read."""
         packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
@@ -205,6 +210,7 @@ class Publication:
             self.number, callables_of(self.functions_text), self.artefact.digest, isolated=self.is_isolated
         )
         self.descriptions = answer["functions"]
+        self.package.check(self.package.unfit(self.descriptions))
 
     def put_release(self) -> None:
         """Write the release, unless it is there."""
