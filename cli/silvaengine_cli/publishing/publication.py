@@ -105,10 +105,11 @@ class Publication:
             self.say(warning.text(self.package.file))
 
     def check_names(self) -> None:
-        """Check that no connection would find two functions of one name, if connections may be read."""
+        """Check that no connection would find two functions by one name or route, if they may be read."""
         packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
-        with unless_denied(self.say, "names aren't compared with other packages'"):
-            packages.check_functions(self.package.name, self.package.spec.functions)
+        routes = {name: function.route for name, function in self.package.spec.functions.items()}
+        with unless_denied(self.say, "names and routes aren't compared with other functions'"):
+            packages.check_functions(self.package.name, routes)
 
     def choose_tenants(self) -> None:
         """Find out which tenants a canary covers, if connections may be read."""
