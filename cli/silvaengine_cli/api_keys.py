@@ -22,9 +22,8 @@ from silvaengine.tables import (
 )
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce_rows
-from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.routes import routes_of, with_routes
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, mask, row_name
 from silvaengine_cli.registry.tables import RegistryTables
 
 HOUR = 3_600

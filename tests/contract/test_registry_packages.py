@@ -1,6 +1,7 @@
 """Published packages in registry.yaml and in the tables: listed by connections, owned by nobody else."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from silvaengine_cli.packages.importing import make_remap
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.handover import hand_over
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -109,6 +111,39 @@ def test_a_file_without_packages_leaves_a_connections(apply: Apply, tables: Regi
     assert apply(text) == ()
     assert apply(text, prune=True) == ("update connections 1 / #####: packages: - shop",)
     assert packages_of(tables, "1") == []
+
+
+@pytest.mark.parametrize(
+    ("functions", "complaint"),
+    [
+        ({"find": "GET /counts/{id}"}, "'count' has the method and the path of function 'find'"),
+        ({"put": "PUT /counts/{n}"}, "'count' has the path of function 'put', with other names of"),
+        ({"own": "GET /own_things"}, "'own' has the method and the path of function 'things'"),
+        ({"find": "GET /hello/{id}"}, "'find' begins with the name of function 'hello'"),
+        ({"counts": None}, "'count' begins with the name of function 'counts'"),
+        ({"find": "GET /others/{id}", "put": "PUT /counts/{id}"}, ""),
+    ],
+)
+def test_a_release_whose_routes_a_key_row_has_already(
+    functions: dict[str, str | None], complaint: str, apply: Apply, tables: RegistryTables
+) -> None:
+    """It is refused with both functions and the key row; so isn't what was wrong before, or elsewhere."""
+    publish(tables, "shop", "count", route="GET /counts/{id}")
+    publish(tables, "depot", "find")
+    apply(REGISTRY.replace("packages: [shop]", "packages: [shop, depot]"))
+    row = tables.read(CONNECTIONS, [("1", "#####")])["1", "#####"]
+    broken = {"aws_lambda_arn": WORKER, "function": "broken", "route": "GET /mcp"}
+    things = {"aws_lambda_arn": WORKER, "function": "things", "route": "GET /own_things"}
+    changed = row | {"functions": [*row["functions"], broken, things], "revision": 2}
+    tables.update(CONNECTIONS, row, changed)
+    packages = Packages(tables, WORKER)
+    packages.check_functions("elsewhere", functions)
+    if not complaint:
+        packages.check_functions("depot", functions)
+        return
+    with pytest.raises(click.ClickException, match=re.escape(complaint)) as refused:
+        packages.check_functions("depot", functions)
+    assert "connections 1 / ##### would have both" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -246,13 +246,13 @@ def test_a_name_of_another_package_is_refused(dynamodb: Any, releases: PackageRe
     row = {"endpoint_id": "acme", "api_key": "key", "packages": [{"package": "shop"}, {"package": "stock"}]}
     tables.create(CONNECTIONS, row)
     packages = Packages(tables, WORKER)
-    packages.check_functions("stock", ["count"])
-    packages.check_functions("shop", ["hello", "count"])
+    packages.check_functions("stock", {"count": None})
+    packages.check_functions("shop", {"hello": None, "count": None})
     with pytest.raises(click.ClickException, match="package 'shop' has hello, too, and endpoint 'acme'"):
-        packages.check_functions("stock", ["hello", "count"])
+        packages.check_functions("stock", {"hello": None, "count": None})
     own = {"aws_lambda_arn": WORKER, "function": "hello", "setting": ""}
     tables.update(CONNECTIONS, row, row | {"functions": [own], "revision": 1})
-    packages.check_functions("stock", ["hello", "count"])
+    packages.check_functions("stock", {"hello": None, "count": None})
 
 
 def test_bindings_are_a_packages_own(dynamodb: Any) -> None:

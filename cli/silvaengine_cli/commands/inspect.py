@@ -11,7 +11,7 @@ from silvaengine_cli.deployment import Deployment, list_options, operator_option
 from silvaengine_cli.output import Detail, print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.packages import Packages
-from silvaengine_cli.registry.plan import mask
+from silvaengine_cli.registry.rows import mask
 from silvaengine_cli.registry.tables import RegistryTables
 
 HIDDEN = "•••"

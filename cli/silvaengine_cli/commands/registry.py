@@ -45,8 +45,9 @@ def registry_path(option: Path | None) -> Path:
 def validate(file: Path | None, as_json: bool) -> None:
     """Check registry.yaml or a package.yaml, without a server.
 
-    Where the sources are beside it, modules, classes and functions that they lack are errors, and their
-    imports that requirements.txt lacks are named, too.
+    Where the sources are beside it, modules, classes and functions that they lack are errors, and so are
+    signatures of typed functions that can't be described, for which their modules are imported. Imports that
+    requirements.txt lacks are named, too.
 
     \b
     Examples:
@@ -155,8 +156,9 @@ def _check(path: Path) -> tuple[str, tuple[Problem, ...]]:
     """Return what a file has, in words, and the warnings about it; raise RegistryFileError if it is wrong."""
     if path.name == PACKAGE_FILE:
         package = Package.read(path.parent)
-        return f"{len(package.spec.functions)} functions", package.warnings
-    registry = load(path)
+        warnings = (*package.warnings, *package.check_signatures())
+        return f"{len(package.spec.functions)} functions", warnings
+    registry = load(path, describe=True)
     sections = type(registry.spec).model_fields
     counts = (f"{len(getattr(registry.spec, section))} {section}" for section in sections)
     return ", ".join(counts), registry.warnings

@@ -15,7 +15,7 @@ from silvaengine_cli.deployment import Deployment, deployment_options, list_opti
 from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, print_result, print_table
-from silvaengine_cli.registry.plan import mask
+from silvaengine_cli.registry.rows import mask
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection

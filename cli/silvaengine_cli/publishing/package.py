@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import click
 
+from silvaengine_cli.descriptions import Descriptions
 from silvaengine_cli.packages import PACKAGE_FILE
 from silvaengine_cli.project import find_application
 from silvaengine_cli.publishing.model import PackageSpec
@@ -21,6 +22,7 @@ from silvaengine_cli.registry.document import Document, Problem
 from silvaengine_cli.registry.file import checked, opened, validated
 from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import function_config
+from silvaengine_cli.registry.signatures import undescribable, unfit
 
 DEFAULT_STAGE = "default"  # of variables that every stage has
 _CLOUDFORMATION = ("environment", "resources", "permissions")
@@ -65,6 +67,11 @@ class Package:
         return self.folder.resolve().parents[1]
 
     @property
+    def file(self) -> str:
+        """The path of its ``package.yaml``."""
+        return str(self.folder / PACKAGE_FILE)
+
+    @property
     def is_isolated(self) -> bool:
         """Whether each tenant has execution environments of its own."""
         return self.spec.isolation == "tenant"
@@ -86,9 +93,22 @@ class Package:
         }
         return {name: value if isinstance(value, dict) else _text(value) for name, value in variables.items()}
 
+    def check_signatures(self) -> tuple[Problem, ...]:
+        """Return warnings about the signatures of its typed functions, whose modules are imported for it.
+
+        Raises:
+            RegistryFileError: one can't be described; each problem has its line.
+        """
+        found = undescribable(self.spec.functions, self.folder, typed=self.spec.typed)
+        return checked(self.document, found, self.file)
+
+    def unfit(self, described: Descriptions) -> Iterator[Finding]:
+        """Yield what is wrong with its typed functions, by what they say of themselves."""
+        yield from unfit(self.spec.functions, described, typed=self.spec.typed)
+
     def check(self, found: Iterable[Finding]) -> None:
         """Raise RegistryFileError, with a line for each, if something was found in the file."""
-        checked(self.document, found, str(self.folder / PACKAGE_FILE))
+        checked(self.document, found, self.file)
 
 
 def _route_findings(spec: PackageSpec) -> Iterator[Finding]:

@@ -71,11 +71,17 @@ class Publication(NewRelease):
             self.say(error.detail)
             self.serving = None
 
+    def check_signatures(self) -> None:
+        """Check that its typed functions can be described, as far as their modules can be imported here."""
+        for warning in self.package.check_signatures():
+            self.say(warning.text(self.package.file))
+
     def check_names(self) -> None:
-        """Check that no connection would find two functions of one name, if connections may be read."""
+        """Check that no connection would find two functions by one name or route, if they may be read."""
         packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
-        with unless_denied(self.say, "names aren't compared with other packages'"):
-            packages.check_functions(self.package.name, self.package.spec.functions)
+        routes = {name: function.route for name, function in self.package.spec.functions.items()}
+        with unless_denied(self.say, "names and routes aren't compared with other functions'"):
+            packages.check_functions(self.package.name, routes)
 
     def compare(self) -> None:
         """Refuse to break a promise of the release that serves, as far as it is described already."""
@@ -119,6 +125,12 @@ class Publication(NewRelease):
         """Make the package's stack, or change it where its own part has changed."""
         if self.plan.is_needed:
             self.stack.carry_out(self.plan, self.platform.bucket, self.object_key, self.say)
+
+    @override
+    def describe(self) -> None:
+        """Have the version import its functions and try its rights; refuse what its file says wrongly."""
+        super().describe()
+        self.package.check(self.package.unfit(self.descriptions))
 
     @override
     def replace(self) -> None:

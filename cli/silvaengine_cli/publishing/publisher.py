@@ -116,6 +116,7 @@ def publish(
 
     take(*PLANNING)
     if dry_run:
+        take(("look at its functions' signatures", Publication.check_signatures))
         return _outcome(publication, publication.foreseen(), time.monotonic() - started)
     take(*PREPARING)
     if publication.serves_already is None:

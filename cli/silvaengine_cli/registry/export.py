@@ -22,8 +22,7 @@ from silvaengine_cli.registry.bindings import FindLabel, bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.packages import Packages, version_of
-from silvaengine_cli.registry.plan import row_name
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, row_name
 from silvaengine_cli.registry.tables import Key, RegistryTables
 
 

@@ -14,6 +14,7 @@ from silvaengine_cli.registry.callables import missing_callables, packages_besid
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
 from silvaengine_cli.registry.model import RegistrySpec
+from silvaengine_cli.registry.signatures import undescribable
 
 _MESSAGES = {
     "missing": "required field is missing",
@@ -47,30 +48,43 @@ class RegistryFile:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: FilePath, *, compare: bool = True) -> RegistryFile:
+def load(path: FilePath, *, compare: bool = True, describe: bool = False) -> RegistryFile:
     """Read a registry file and, to compare its functions with them, the packages in whose folder it is.
 
+    With ``describe`` the packages are imported, to find out whether typed functions can be described.
+
     Raises:
-        RegistryFileError: as ``parse``, or a function isn't in the packages' sources.
+        RegistryFileError: as ``parse``, or a function isn't in the packages' sources or can't be described.
         ClickException: the file can't be read.
     """
+    packages = packages_beside(path) if compare else None
     try:
-        return parse(path.read_bytes(), str(path), packages_beside(path) if compare else None)
+        return parse(path.read_bytes(), str(path), packages, describe=describe)
     except OSError as error:
         raise click.ClickException(
             f"{path}: {error.strerror}; `silvaengine init NAME` makes a first one"
         ) from None
 
 
-def parse(content: bytes, name: str = "registry.yaml", packages: FilePath | None = None) -> RegistryFile:
+def parse(
+    content: bytes,
+    name: str = "registry.yaml",
+    packages: FilePath | None = None,
+    *,
+    describe: bool = False,
+) -> RegistryFile:
     """Read a registry from YAML of at most 4 MB; raise RegistryFileError if anything in it is wrong.
 
-    With the folder of the worker's ``packages`` that includes functions which aren't in their sources.
+    With the folder of the worker's ``packages`` that includes functions which aren't in their sources and,
+    with ``describe``, typed ones that can't be described.
     """
     document = opened(content, name)
     spec = validated(document, RegistrySpec, name)
     missing = missing_callables(spec.functions, packages) if packages else ()
-    return RegistryFile(spec, checked(document, (*findings(spec), *missing), name))
+    warnings = checked(document, (*findings(spec), *missing), name)
+    if packages and describe:
+        warnings += checked(document, undescribable(spec.functions, packages), name)
+    return RegistryFile(spec, warnings)
 
 
 def opened(content: bytes, name: str, cloudformation: Collection[str] = ()) -> Document:

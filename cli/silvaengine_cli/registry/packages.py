@@ -1,8 +1,9 @@
 """Published packages as the registry's commands see them: whose a function is, and which releases serve."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import click
 
@@ -12,8 +13,13 @@ from silvaengine.settings import package_prefix
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import did_you_mean, package_arn
 from silvaengine_cli.registry.routes import route_conflicts
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, row_name
 from silvaengine_cli.registry.tables import RegistryTables
+
+type Routes = Mapping[str, str | None]
+"""The routes of functions, by name; None for one without."""
+
+_NOTHING: Mapping[str, Routes] = MappingProxyType({})
 
 
 class Packages:
@@ -117,11 +123,16 @@ class Packages:
         for function, message in route_conflicts(self._routes(after)):
             raise click.ClickException(f"the route of function {function!r} {message}")
 
-    def _routes(self, key_row: Row) -> dict[str, str | None]:
-        """Return the routes of all functions that a key row opens, by function."""
+    def _routes(self, key_row: Row, published: Mapping[str, Routes] = _NOTHING) -> dict[str, str | None]:
+        """Return the routes of all functions that a key row opens, by function.
+
+        ``published`` has those of a package that is to have others than the release that serves.
+        """
         routes: dict[str, str | None] = {}
         for entry in key_row.get("packages") or ():
-            if pointer := self.pointer(entry["package"]):
+            if entry["package"] in published:
+                routes |= published[entry["package"]]
+            elif pointer := self.pointer(entry["package"]):
                 release = self.release(entry["package"], pointer.choose(key_row["endpoint_id"]))
                 routes |= {name: row["config"].get("route") for name, row in release.functions.items()}
         own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
@@ -133,12 +144,13 @@ class Packages:
             if self.pointer(entry["package"]) is None:
                 yield self._no_package(entry["package"])
 
-    def check_functions(self, package: str, functions: Collection[str]) -> None:
-        """Check the functions that a package is to have.
+    def check_functions(self, package: str, functions: Routes) -> None:
+        """Check the functions that a package is to have, by name with their routes.
 
         Raises:
             ClickException: another package has one of the name, and a key row lists both, without an entry
-                that says whose it is.
+                that says whose it is; or a route and another one, or a name, of a key row would exclude one
+                another.
         """
         for row in self._tables.scan(CONNECTIONS):
             listed = {entry["package"] for entry in row.get("packages") or ()}
@@ -146,11 +158,18 @@ class Packages:
                 continue
             entries = {entry.get("function") for entry in row.get("functions") or ()}
             for other in sorted(listed - {package}):
-                shared = self.functions(other, row["endpoint_id"]).intersection(functions) - entries
+                shared = (self.functions(other, row["endpoint_id"]) & functions.keys()) - entries
                 if shared:
                     raise click.ClickException(
                         f"package {other!r} has {', '.join(sorted(shared))}, too, and endpoint "
                         f"{row['endpoint_id']!r} has a connection with both: rename it, or list them apart"
+                    )
+            known = set(route_conflicts(self._routes(row, {package: {}})))
+            for function, message in route_conflicts(self._routes(row, {package: functions})):
+                if (function, message) not in known:
+                    raise click.ClickException(
+                        f"the route of function {function!r} {message}, and {row_name(CONNECTIONS, row)} "
+                        "would have both: change one, or list them apart"
                     )
 
     def _check_entry(self, entry: Row, endpoint_id: str) -> None:

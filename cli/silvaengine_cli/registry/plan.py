@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import is_binding, is_of_package
 from silvaengine_cli.registry.checks import SMALLER_CONNECTION
 from silvaengine_cli.registry.equality import same
@@ -14,7 +14,7 @@ from silvaengine_cli.registry.merge import ENTRIES, beyond_file, merge
 from silvaengine_cli.registry.model import RegistrySpec
 from silvaengine_cli.registry.packages import Packages, check_owners
 from silvaengine_cli.registry.routes import routes_of, with_routes
-from silvaengine_cli.registry.rows import Row, all_rows
+from silvaengine_cli.registry.rows import Row, all_rows, row_name
 from silvaengine_cli.registry.sizes import too_large
 from silvaengine_cli.registry.tables import Key, RegistryTables
 
@@ -122,21 +122,6 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
         names = tuple(change.row_name for change in deletions)
         notes.append(Note("rows that are not in the file stay", names, "--prune deletes them", SHOWN_ROWS))
     return Plan(tuple(changes), tuple(notes))
-
-
-def row_name(table: Table, row: Row) -> str:
-    """Return a row's name: table and key, only the beginning of an API key, the Lambda's name of an ARN."""
-    parts = [_key_text(name, str(row[name])) for name in table.key_names]
-    return f"{table.name} {' / '.join(parts)}"
-
-
-def _key_text(name: str, value: str) -> str:
-    return mask(value) if name == "api_key" else value.rpartition(":function:")[2]
-
-
-def mask(api_key: str) -> str:
-    """Return the beginning of a key: enough to recognise it, too little to use it."""
-    return api_key if api_key == DEFAULT_API_KEY else f"{api_key[: min(4, len(api_key) // 3)]}…"
 
 
 def _changes(

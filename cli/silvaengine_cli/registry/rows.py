@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine.settings import PACKAGE_MARK
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
     EXECUTION,
@@ -107,3 +107,18 @@ def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
         "setting": entry.settings or "",
     }
     return row | ({"route": function.route} if function and function.route else {})
+
+
+def row_name(table: Table, row: Row) -> str:
+    """Return a row's name: table and key, only the beginning of an API key, the Lambda's name of an ARN."""
+    parts = [_key_text(name, str(row[name])) for name in table.key_names]
+    return f"{table.name} {' / '.join(parts)}"
+
+
+def _key_text(name: str, value: str) -> str:
+    return mask(value) if name == "api_key" else value.rpartition(":function:")[2]
+
+
+def mask(api_key: str) -> str:
+    """Return the beginning of a key: enough to recognise it, too little to use it."""
+    return api_key if api_key == DEFAULT_API_KEY else f"{api_key[: min(4, len(api_key) // 3)]}…"

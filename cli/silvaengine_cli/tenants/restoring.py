@@ -6,8 +6,7 @@ from typing import NamedTuple
 from silvaengine.access.api_keys import PREFIX
 from silvaengine.tables import COMMON_ENDPOINT, CONFIG_DATA, CONNECTIONS, Table
 from silvaengine_cli.registry.bindings import is_binding, target_identity
-from silvaengine_cli.registry.plan import row_name
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, row_name
 from silvaengine_cli.registry.tables import RegistryTables
 
 

@@ -55,7 +55,7 @@ def _parse(text: str, what: str) -> Json:
     try:
         return _decode(text)
     except json.JSONDecodeError as error:
-        reason = "Unexpected UTF-8 BOM" if text.startswith("\ufeff") else error.msg
+        reason = "Unexpected UTF-8 BOM" if text.startswith("\ufeff") else error.msg.removesuffix(" at")
         message = f"{what} is not valid JSON: {reason} at {_position(text, error.pos)}"
         raise RequestError(message) from None
     except RecursionError:

@@ -226,7 +226,10 @@ def make_body(signature: Signature, random: Random) -> str:
     if "body" in members or random.random() < wrong / 4:
         return json.dumps(members.get("body", random.choice(NEARLY)))
     if random.random() < (wrong if signature.rest is MISSING else 0.5):
-        members["unknown"] = 1 if signature.rest is MISSING else make_value(signature.rest, random, wrong)
+        if signature.rest is MISSING:
+            members[random.choice(("unknown", "path", "endpoint_id", "context"))] = 1
+        else:
+            members[random.choice(("unknown", "path", "body"))] = make_value(signature.rest, random, wrong)
     return json.dumps(members)
 
 

@@ -170,8 +170,22 @@ def test_a_body_that_nothing_takes_is_refused(send: Callable[..., Any]) -> None:
     """A list is no members, and what ``**`` takes are members, even one of the name."""
     assert faults(send("find", [1])) == [("body", "", "Expected `object`", "array")]
     assert faults(send("totals", 0)) == [("body", "", "Expected `object`", "integer")]
+    assert send("totals", 0)["value"] == "Function 'totals' can't take body: Expected `object`"
     assert send("totals", {"body": 3})["value"] == 3
     assert faults(send("totals", {"body": "3"})) == [("body", "/body", "Expected `int`", "string")]
+
+
+def test_what_only_the_framework_gives_is_refused(send: Callable[..., Any]) -> None:
+    """A client that sends it is told so, whether the function takes it or not; among others it isn't."""
+    assert faults(send("find", {"endpoint_id": "x", "context": 1}, path=["y"])) == [
+        ("query", "/path", "Unknown", "string"),
+        ("body", "/endpoint_id", "Unknown", "string"),
+        ("body", "/context", "Unknown", "integer"),
+    ]
+    assert faults(send("find", bucket=["a"], key=["b"], id=["c"])) == [
+        ("query", f"/{name}", "Unknown", "string") for name in ("bucket", "key", "id")
+    ]
+    assert send("totals", {"endpoint_id": 1, "a": 2})["value"] == 2
 
 
 def test_headers_are_parameters_by_annotation(send: Callable[..., Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import InvalidArgumentsError
 from silvaengine.protocol.json_codec import standard_decoder
-from silvaengine.protocol.messages import WorkerCall
+from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 from silvaengine_worker.arguments import (
     OBJECT,
     Arguments,
@@ -98,10 +98,9 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
 def _summary(call: WorkerCall, details: list[dict[str, str]]) -> str:
     """Return a message for callers that get no details, such as other functions."""
     first, others = details[0], len(details) - 1
+    place = f"{first['in']} {first['path']}".rstrip()
     more = f", and {others} more" if others else ""
-    return (
-        f"Function {public_name(call)!r} can't take {first['in']} {first['path']}: {first['message']}{more}"
-    )
+    return f"Function {public_name(call)!r} can't take {place}: {first['message']}{more}"
 
 
 def _pointer(name: str, signature: Signature) -> str:
@@ -120,19 +119,22 @@ def _is_http(call: WorkerCall) -> bool:
 
 
 def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
-    """Return the values of a call; what is offered to functions only where one takes it."""
-    values = _params(call)
+    """Return the values of a call; what the framework offers to functions only where one takes it."""
+    offered, has_query = offered_names(call) - signature.parameters.keys(), "query" in (call.context or ())
+    values = {
+        name: value
+        for name, value in _params(call).items()
+        if name not in offered or (has_query and value.place == "query")
+    }
     if call.aws_event is None and call.body:
         body = read_body(call.body, _decode)
         if BODY in signature.parameters or not isinstance(body, dict):
             values[BODY] = _Value("body", body, is_whole=True)
         else:
             for name, member in body.items():
-                if name not in values or values[name].place != "path":
+                is_of_path = name in values and values[name].place == "path"
+                if not (is_of_path or (signature.rest and name in RESERVED_PARAMETERS)):
                     values[name] = _Value("body", member)
-    offered = offered_names(call)
-    for name in [name for name in values if name in offered and name not in signature.parameters]:
-        del values[name]
     if signature.headers:
         headers = _headers(call)
         for name, header in signature.headers.items():
