@@ -105,7 +105,7 @@ simulation: setup ## Put faults at every boundary of ledger and queues, under a 
 rules: setup ## Test the template, the artefacts and this file
 	@pytest tests/rules
 
-upgrade: setup ## Test this version beside the last release
+upgrade: setup engine ## Test this version beside the last release
 	@pytest tests/upgrade
 
 browser: setup chromium ## Test the browser's client in Chromium

@@ -4,6 +4,11 @@ from silvaengine_base import current_invocation
 from silvaengine_utility.calls import call_function
 
 
+def hail(name: str) -> dict[str, str]:
+    """Return a greeting."""
+    return {"message": f"Hail, {name}!"}
+
+
 def relay(name: str) -> object:
     """Return what another function does, called through the tasks Lambda."""
     return call_function("demo", "hello", {"name": name})

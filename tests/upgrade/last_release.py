@@ -15,6 +15,12 @@ PROJECT = Path(__file__).parents[2]
 COMMIT = "a72b1e797284bce1cf55a1b2b2d518b8b97e05e6"  # a release changes it, and records anew (RELEASING.md)
 
 
+def is_there() -> bool:
+    """Return whether this clone has the last release: a shallow one lacks it."""
+    found = subprocess.run(["git", "-C", PROJECT, "cat-file", "-e", COMMIT], capture_output=True, check=False)  # noqa: S607
+    return found.returncode == 0
+
+
 def check_out(target: Path) -> Path:
     """Write the last release's files to a folder and return that.
 

@@ -52,10 +52,15 @@ class Told(NamedTuple):
 
 
 class Load:
-    """Requests of several clients, one after the other each; all that they were told."""
+    """Requests of several clients, one after the other each; all that they were told.
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    Args:
+        api: where they are sent.
+        pause: seconds between two of a client.
+    """
+
+    def __init__(self, api: Api, pause: float = 0.05) -> None:
+        self._api, self._pause = api, pause
         self._ends = threading.Event()
         self._name, self._numbers = uuid4().hex, count()
         self.told: list[Told] = []
@@ -106,17 +111,17 @@ class Load:
         return [json.loads(told.text)["job_id"] for told in self.told if told.status == 202]
 
     def _repeat(self, send: Callable[[str], None]) -> None:
-        while not self._ends.wait(0.05):
+        while not self._ends.wait(self._pause):
             send(str(next(self._numbers)))
 
     def _call(self, number: str) -> None:
-        self.send("GET", f"/core/roll/hello?name=n{number}")
+        self.send("GET", f"/core/roll/hail?name=n{number}")
 
     def _keyed(self, number: str) -> None:
         self.send("POST", "/core/roll/keyed", {}, {"idempotency-key": f"{self._name}-{number}"})
 
     def _accept(self, number: str) -> None:
-        self.send("POST", "/core/roll/report", {"title": number})
+        self.send("POST", "/core/roll/note", {"title": number})
 
     def send(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

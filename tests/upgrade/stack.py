@@ -1,6 +1,7 @@
 """A stack of the last release that becomes this version's, as a whole and one Lambda after the other."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,12 +12,12 @@ from click.testing import CliRunner
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.main import cli
+from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from ..e2e.http_client import Api
-from ..e2e.registry_rows import Rows
 from ..e2e.socket_client import Socket
 from . import last_release
 from .load import KEY, InvokedApi
@@ -27,11 +28,41 @@ GROUPS = {
     "websocket": ("WebsocketGateway", "Broadcaster"),
     "http": ("HttpGateway",),
 }
-FUNCTIONS: Mapping[str, Mapping[str, object]] = {
-    "relay": {},
-    "keyed": {},
-    "second_time": {"funct_type": "Event", "backoff_seconds": 1},
+REGISTRY = {
+    "endpoints": "  roll: {connection: own}\n",
+    "functions": """\
+  hail: {call: "roll_out:hail", area: core}
+  relay: {call: "roll_out:relay", area: core}
+  keyed: {call: "roll_out:keyed", area: core}
+  second_time: {call: "roll_out:second_time", area: core, type: Event, backoff_seconds: 1}
+  note: {call: "roll_jobs:note", area: core, type: Event}
+""",
+    "connections": f"""\
+  - endpoint: roll
+    api_key: {KEY["x-api-key"]}
+    functions: [hail, relay, keyed, second_time, note, countdown, say]
+""",
 }
+PACKAGES = {"roll": "roll_out", "rolljobs": "roll_jobs"}  # and the modules that move into them
+
+
+def add_functions(project: Path) -> None:
+    """Let a project's worker ship the tests' functions, and its registry open them."""
+    functions, registry = project / FUNCTIONS_FOLDER, project / REGISTRY_FILE
+    for module, name in (("roll_out", "functions.py"), ("roll_jobs", "job_functions.py")):
+        shutil.copyfile(Path(__file__).with_name(name), functions / f"{module}.py")
+    lines = registry.read_text().splitlines(keepends=True)
+    text = "".join(line for line in lines if "packages:" not in line)  # the last release has none
+    for section, ours in REGISTRY.items():
+        text = text.replace(f"\n{section}:\n", f"\n{section}:\n{ours}", 1)
+    registry.write_text(text)
+
+
+def run(*command: str) -> str:
+    """Return what `silvaengine` prints; 1 is the code of a refusal."""
+    outcome = CliRunner().invoke(cli, command, terminal_width=200)
+    assert outcome.exit_code == ("Error:" in outcome.output), (outcome.output, outcome.exception)
+    return outcome.output
 
 
 class Versions(NamedTuple):
@@ -59,10 +90,10 @@ class RollOut:
 
     def __init__(self, engine: LocalEngine, versions: Versions, parameters: Mapping[str, str]) -> None:
         self._engine = engine
-        self._versions = versions
+        self.versions = versions
         self._parameters = parameters
         self.outputs = last_release.deploy(versions.last, engine, parameters)
-        self._register()
+        self.register()
         self._policies = dict(self._policies_of_tasks())
         self._environments = {name: self._environment(name) for group in GROUPS.values() for name in group}
         self.version = dict.fromkeys(GROUPS, "last")
@@ -82,33 +113,26 @@ class RollOut:
         """Return an open connection."""
         return Socket(f"{self.outputs['WebsocketUrl']}?endpointId=roll&area=core", KEY)
 
-    def _register(self) -> None:
-        """Apply this version's registry, and rows for the tests' own functions."""
-        prefix, worker = self.outputs["TablePrefix"], self.outputs["WorkerArn"]
-        dynamodb = self._engine.client("dynamodb")
-        apply_file(self._versions.this / REGISTRY_FILE, RegistryTables(dynamodb, prefix), worker)
-        rows = Rows(dynamodb, prefix)
-        for name, config in FUNCTIONS.items():
-            own = {"module_name": "roll_out", "methods": ["GET", "POST"], **config}
-            rows.put("functions", aws_lambda_arn=worker, function=name, area="core", config=own)
-        names = (*FUNCTIONS, "hello", "report", "countdown", "say")
-        entries = [{"aws_lambda_arn": worker, "function": name, "setting": ""} for name in names]
-        rows.put("endpoints", endpoint_id="roll", special_connection=True)
-        rows.put("connections", endpoint_id="roll", api_key=KEY["x-api-key"], functions=entries)
+    def register(self) -> None:
+        """Apply this version's registry."""
+        tables = RegistryTables(self._engine.client("dynamodb"), self.outputs["TablePrefix"])
+        apply_file(self.versions.this / REGISTRY_FILE, tables, self.outputs["WorkerArn"])
 
-    def update_stack(self) -> None:
-        """Deploy this version over the last one, as RELEASING says."""
-        parameters = {**self._parameters, "EarlierWorkers": "true"}
-        deploy.deploy(self._versions.this, self._engine, parameters=parameters)
+    def update_stack(self, **more: str) -> None:
+        """Deploy this version, as RELEASING says; with more parameters than the first step has."""
+        parameters = {**self._parameters, "EarlierWorkers": "true", **more}
+        deploy.deploy(self.versions.this, self._engine, parameters=parameters)
         self.outputs = last_release.outputs(self._engine)
         self.version = dict.fromkeys(GROUPS, "this")
 
     def upgrade(self, *arguments: str) -> str:
         """Return what `silvaengine upgrade` prints of the stack."""
-        where = ["--endpoint-url", self._engine.url, "--region", "us-east-1"]
-        outcome = CliRunner().invoke(cli, ["upgrade", "local", *arguments, *where])
-        assert (outcome.exit_code == 1) == ("Error:" in outcome.output), outcome.output
-        return outcome.output
+        return self.run("upgrade", "local", *arguments)
+
+    def run(self, *command: str) -> str:
+        """Return what a command prints of the stack."""
+        where = ("--stack", deploy.LOCAL_STACK, "--endpoint-url", self._engine.url, "--region", "us-east-1")
+        return run(*command, *where)
 
     def prepare_flips(self) -> None:
         """Let each Lambda run either code.
@@ -153,7 +177,7 @@ class RollOut:
             yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
     def _put_code(self, function: str, version: str) -> None:
-        code = self._versions.code(version, function)
+        code = self.versions.code(version, function)
         lambdas = self._engine.client("lambda")
         lambdas.update_function_code(FunctionName=self._name(function), ZipFile=code)
 

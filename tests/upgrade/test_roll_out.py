@@ -18,13 +18,19 @@ from silvaengine_cli.prove.deploying import copy_project
 from ..e2e.socket_client import Socket
 from . import last_release
 from .load import CLIENTS, KEY, Load
-from .stack import GROUPS, RollOut, Versions
+from .stack import GROUPS, PACKAGES, RollOut, Versions, add_functions, run
 
 # One service after the other through all sixteen mixtures and back, by a Gray code: whatever the order of an
 # update, its mixtures are among them.
 FLIPS = [
     list(GROUPS)[min((step & -step).bit_length(), len(GROUPS)) - 1] for step in range(1, 2 ** len(GROUPS) + 1)
 ]
+NEEDS_RELEASE = pytest.mark.skipif(not last_release.is_there(), reason="a shallow clone")
+# What a package then lacks, and a source of it.
+CHANGES = {
+    "the worker's code": "services/worker/silvaengine_worker/instances.py",
+    "the layer": "shared/silvaengine/errors.py",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +40,20 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Versions:
     last, this = last_release.check_out(folder / "last"), folder / "this"
     copy_project(last_release.PROJECT, this)
     for project in (last, this):
-        functions = project / "services/worker/functions"
-        shutil.copyfile(Path(__file__).with_name("functions.py"), functions / "roll_out.py")
+        add_functions(project)
     with ThreadPoolExecutor() as pool:
         list(pool.map(deploy.build, (last, this)))
     return Versions(last, this)
 
 
-@pytest.fixture(scope="module")
-def roll_out(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollOut]:
+@pytest.fixture
+def roll_out(versions: Versions, tmp_path: Path) -> Iterator[RollOut]:
     """The last release's stack on an engine; with Redis its worker can't settle executions."""
-    folder = tmp_path_factory.mktemp("engine")
     program = install_engine(last_release.PROJECT)
-    with local_engine(program, folder / "state") as engine:
-        parameters = {"CacheDir": str(folder / "cache"), "WorkerTimeout": "20", "EventRuleSources": "shop"}
-        yield RollOut(engine, versions, parameters)
+    this = shutil.copytree(versions.this, tmp_path / "this", symlinks=True)  # which a test may change
+    with local_engine(program, tmp_path / "state") as engine:
+        parameters = {"CacheDir": str(tmp_path / "cache"), "WorkerTimeout": "20", "EventRuleSources": "shop"}
+        yield RollOut(engine, versions._replace(this=this), parameters)
 
 
 def probe(roll_out: RollOut, socket: Socket) -> None:
@@ -108,12 +113,13 @@ def said(socket: Socket, message: Mapping[str, object]) -> Any:
 def check_jobs(roll_out: RollOut, load: Load) -> None:
     """Check that every job that was accepted ends; one whose call was cut off is due at once."""
     assert load.statuses == {200, 202}
-    for job_id in load.jobs():
+    jobs = load.jobs()
+    for job_id in jobs:
         if roll_out.row(job_id)["state"]["S"] != "succeeded":
             roll_out.make_due(job_id)
     roll_out.sweep()
     deadline = time.monotonic() + 20
-    while unfinished := [each for each in load.jobs() if roll_out.row(each)["state"]["S"] != "succeeded"]:
+    while unfinished := [each for each in jobs if roll_out.row(each)["state"]["S"] != "succeeded"]:
         assert time.monotonic() < deadline, [roll_out.row(job_id) for job_id in unfinished]
         time.sleep(0.2)
 
@@ -150,4 +156,56 @@ def test_a_roll_out_loses_nothing(roll_out: RollOut) -> None:
             finish(socket)
     assert load.failed_between_updates == []
     assert len(load.failed) <= CLIENTS * len(FLIPS)
+    check_jobs(roll_out, load)
+
+
+def greeted(roll_out: RollOut) -> bool:
+    """Return whether a message gets its response."""
+    with roll_out.connect() as socket:
+        message = {"funct": "hail", "payload": {"name": "Ada"}, "id": uuid4().hex}
+        return bool(said(socket, message)["data"] == {"message": "Hail, Ada!"})
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, marks=NEEDS_RELEASE, id="variables"),
+        pytest.param(CHANGES, marks=pytest.mark.nightly, id="code"),
+    ],
+)
+def test_packages_follow_an_upgrade_without_a_lost_request(
+    roll_out: RollOut, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str]
+) -> None:
+    """The last release's stack is upgraded, its functions move into packages, and those follow a change.
+
+    What the engine cuts off while it changes a Lambda's code may fail, as above; nothing else does.
+    """
+    project = roll_out.versions.this
+    monkeypatch.chdir(project)
+    lacked = ", ".join([*changes, "variables: LOGGINGLEVEL"])
+    load = Load(roll_out.http_gateway, pause=0.2)
+    with load.running():
+        with load.updating():
+            roll_out.update_stack()
+        assert greeted(roll_out)
+        check_jobs(roll_out, load)
+        for package, module in PACKAGES.items():
+            run("packages", "move", module, "--as", package)
+            assert "release 1 of" in roll_out.run("publish", f"packages/{package}")
+        roll_out.register()
+        assert greeted(roll_out)
+        for source in changes.values():
+            with (project / source).open("a") as code:
+                code.write("\nCHANGED = True\n")
+        if changes:
+            deploy.build(project)
+        with load.updating():
+            roll_out.update_stack(EarlierWorkers="false", LogLevel="DEBUG")
+        updated = roll_out.run("packages", "update")
+        assert updated.count(f"serves instead of 1, which lacked {lacked}") == len(PACKAGES), updated
+        assert greeted(roll_out)
+    assert load.failed_between_updates == []
+    assert len(load.failed) <= 2 * CLIENTS * len(load.updates), load.failed
+    assert len(load.told) > 100
     check_jobs(roll_out, load)

@@ -146,7 +146,8 @@ def _examine_deployment(deployment: Deployment, *, keys: bool, published: bool, 
         pointers = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
         complaints += [*_behind(deployment, pointers), *find_full_quotas(deployment.client)]
         well.append("no package is behind the platform, and no quota nearly full")
-        if pointers and deployment.parameter("SnsTopicArn") and not as_json:
+        has_alarms = deployment.has_output("PackageServiceRole") and deployment.parameter("SnsTopicArn")
+        if pointers and has_alarms and not as_json:
             click.echo(f"alarms of {len(pointers)} packages: {_price_of_alarms(len(pointers))}")
     print_result(complaints, "\n".join(complaints or well), as_json=as_json)
     if complaints:
