@@ -99,6 +99,7 @@ def test_names_that_cannot_be_packages_are_refused(run: Run, tmp_path: Path, nam
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow  # a signature is read in a process of its own
 def test_a_new_package_is_valid_and_listed(run: Run, tmp_path: Path) -> None:
     """Its functions are in its sources, and a second one joins the connection."""
     for name in ("shop", "depot"):

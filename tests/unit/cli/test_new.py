@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *arguments: CliRunner().invoke(cli, arguments)
 
 
+@pytest.mark.slow  # a signature is read in a process of its own
 def test_it_makes_an_application_with_two_stages(run: Run, tmp_path: Path) -> None:
     """Its file is read without a word, and each file is one that a newcomer reads in a minute."""
     made = run("new", "my-app", "--region", "eu-central-1")
