@@ -219,7 +219,8 @@ def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngi
     unpacked = Path(files.pop()).parent
     same = (unpacked / "deep/same.py").stat().st_ino
     changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed", "deep/same.py": b""})
-    functions.update_function_code(FunctionName="burst", ZipFile=changed)
+    update = functions.update_function_code(FunctionName="burst", ZipFile=changed, Publish=True)
+    assert (update["State"], update["LastUpdateStatus"]) == ("Active", "Successful")
     code = Path(call(0)[2])
     assert code.read_text().endswith("# changed")
     assert (code.parent / "deep/same.py").stat().st_ino == same
