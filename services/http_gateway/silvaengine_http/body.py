@@ -47,7 +47,7 @@ def read_body(
     if len(body) > SYNC_LIMIT:
         raise _too_large(BASE64_LIMIT if is_base64 else SYNC_LIMIT)
     media_type, is_gzip = _format(headers, takes_gzip=takes_gzip)
-    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
+    if not _is_json(media_type):
         return _files_as_json(body, headers["content-type"], is_base64=is_base64, is_gzip=is_gzip)
     text = _gunzip(body, is_base64=is_base64) if is_gzip else _utf8(body, is_base64=is_base64)
     start = text.lstrip()[:1]
@@ -69,14 +69,18 @@ def _format(headers: Mapping[str, str], *, takes_gzip: bool) -> tuple[str, bool]
     if encoding not in {"", "identity"} and not (takes_gzip and encoding == "gzip"):
         raise RequestError(f"Content-Encoding {encoding!r} is not supported", status=415)
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_read = media_type in _JSON_TYPES or media_type == _MULTIPART or media_type.endswith("+json")
-    if not is_read and media_type not in _BYTES and not media_type.startswith(_BYTES_KINDS):
+    is_bytes = media_type in _BYTES or media_type.startswith(_BYTES_KINDS)
+    if not (_is_json(media_type) or is_bytes or media_type == _MULTIPART):
         message = (
             f"Content-Type {media_type!r} is not supported; send application/json, {_FORM_TYPE}, {_MULTIPART}"
             " or, for bytes, application/octet-stream"
         )
         raise RequestError(message, status=415)
     return media_type, encoding == "gzip"
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type in _JSON_TYPES or media_type.endswith("+json")
 
 
 def _utf8(body: str, *, is_base64: bool) -> str:

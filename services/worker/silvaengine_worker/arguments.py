@@ -104,11 +104,11 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    unwanted, keeps_empty = parameters.untaken(offered_names(call)), call.callee.keeps_empty
+    unwanted, keep_empty = parameters.untaken(offered_names(call)), call.callee.keep_empty
     members = {
         name: value
         for name, value in _members(call).items()
-        if (keeps_empty or (value is not None and value != "")) and name not in unwanted
+        if (keep_empty or (value is not None and value != "")) and name not in unwanted
     }
     if unknown := parameters.untaken(members):
         raise RequestError(_refusal(public_name(call), unknown[0]))

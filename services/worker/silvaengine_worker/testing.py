@@ -77,7 +77,7 @@ class Invoke:
                 name,
                 json.dumps(dict(settings or {})),
                 typed=row.get("typed") is True if typed is None else typed,
-                keeps_empty=row.get("keep_empty") is True,
+                keep_empty=row.get("keep_empty") is True,
             ),
             params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
             body=body if body is None or isinstance(body, str) else json.dumps(body),

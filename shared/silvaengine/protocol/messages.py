@@ -100,7 +100,7 @@ class Callee(NamedTuple):
 
     ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings; ``release``
     is the digest of the release that it is of, which its worker compares; empty for what isn't published.
-    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keeps_empty``
+    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keep_empty``
     that an untyped one gets null and empty text, too.
     """
 
@@ -110,7 +110,7 @@ class Callee(NamedTuple):
     setting: str
     release: str = ""
     typed: bool = False
-    keeps_empty: bool = False
+    keep_empty: bool = False
 
 
 class WorkerCall(NamedTuple):
@@ -278,7 +278,7 @@ def _payload_prefix(callee: Callee) -> str:
         del members["release"]
     if callee.typed:
         members["typed"] = True
-    if callee.keeps_empty:
+    if callee.keep_empty:
         members["keep_empty"] = True
     return encode(members)[:-1]
 

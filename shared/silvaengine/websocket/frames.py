@@ -66,10 +66,10 @@ def unpack(response: WorkerResponse) -> WorkerResponse:
 
     A redirect stays as it is: a client follows none over a WebSocket.
     """
-    value = (
-        _json_of(response) if response.kind == "text" and "statusCode" in response.value else response.value
-    )
-    if response.kind not in {"text", "json"} or not is_proxy_response(value):
+    value = response.value
+    if response.kind == "text" and "statusCode" in value:
+        value = _json_of(response)
+    if response.kind == "error" or not is_proxy_response(value):
         return response
     try:
         status, body, is_base64 = read_proxy_response(value)

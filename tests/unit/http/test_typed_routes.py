@@ -175,6 +175,14 @@ def test_what_a_form_has_wrong_is_named(upload: Callable[..., Any], field: Any, 
     assert (fault["in"], fault["path"]) == ("body", path)
 
 
+def test_json_is_strict_whatever_its_type(upload: Callable[..., Any]) -> None:
+    """`curl -d` calls JSON a form: one file is no list for that."""
+    body = {"photo": {"content": ""}, "pages": {"content": ""}}
+    with pytest.raises(InvalidArgumentsError) as refused:
+        upload(attach, json.dumps(body).encode(), "application/x-www-form-urlencoded")
+    assert [fault["path"] for fault in refused.value.details] == ["/pages"]
+
+
 def test_a_file_may_be_in_an_annotation_of_pydantics(upload: Callable[..., Any]) -> None:
     """Its content is bytes there, too."""
     assert upload(attach_any, *encode_multipart_formdata([FILE])) == "PNG"

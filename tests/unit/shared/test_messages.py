@@ -71,7 +71,7 @@ def test_a_call_of_a_typed_function_says_so() -> None:
 
 def test_a_call_of_a_function_that_keeps_empty_values_says_so() -> None:
     """No other call has the member."""
-    keeping = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', keeps_empty=True))
+    keeping = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', keep_empty=True))
     payload = json.loads(keeping.encode())
     assert payload == {**json.loads(call().encode()), "keep_empty": True}
     assert WorkerCall.decode(payload).callee == keeping.callee

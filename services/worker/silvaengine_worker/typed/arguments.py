@@ -29,7 +29,8 @@ type Place = Literal["query", "path", "header", "body"]
 _LARGEST = 308  # decimal exponent of a whole number that is written as a fraction; IEEE 754's
 _SCALAR = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _CONSTANTS = {"true": True, "false": False}
-_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
+_MULTIPART = "multipart/form-data"
 
 
 def _number(digits: str) -> int | Decimal:
@@ -178,13 +179,16 @@ def _convert(value_type: ValueType, value: _Value, call: WorkerCall) -> object:
     try:
         return value_type.convert(value.value)
     except InvalidValueError:
-        if not _headers(call).get("content-type", "").strip().lower().startswith(_FORM_TYPES):
-            raise
-        return _convert_form(value_type, value.value)
+        media_type = _headers(call).get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == _MULTIPART:
+            return _convert_parts(value_type, value.value)
+        if media_type == _FORM_TYPE and isinstance(value.value, str):
+            return _convert_text(value_type, [value.value])
+        raise
 
 
-def _convert_form(value_type: ValueType, value: Any) -> object:  # noqa: ANN401 - decoded JSON
-    """Return a form's fields or files of one name as one of a type; of a file it may be the content alone."""
+def _convert_parts(value_type: ValueType, value: Any) -> object:  # noqa: ANN401 - decoded JSON
+    """Return a form's parts of one name as one of a type; of a file it may be the content alone."""
     values = value if isinstance(value, list) else [value]
     if all(isinstance(each, str) for each in values):
         return _convert_text(value_type, values)
