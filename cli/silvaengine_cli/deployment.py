@@ -148,8 +148,8 @@ class Deployment:
             stacks = []
         if not stacks:
             raise click.ClickException(
-                f"there is no stack {self.stack!r}: deploy it, name yours with --stack, or use --local after "
-                "`silvaengine dev`; --table-prefix and --worker-arn work without a stack"
+                f"there is no stack {self.stack!r}: deploy it, name yours with --stage or --stack, or use "
+                "--local after `silvaengine dev`; --table-prefix and --worker-arn work without a stack"
             )
         stack: Mapping[str, Any] = stacks[0]
         return stack

@@ -14,14 +14,17 @@ from importlib.metadata import version
 from pathlib import Path
 from secrets import token_hex
 
+from silvaengine_cli.packages import PROJECT_FILE
+
 OPERATORS = ("authorizers", "functions")  # folders of an application that ship with the platform's Lambdas
 _INSTALLED = Path(__file__).parents[1]  # cli/ of a clone, or a folder of installed packages
 _DATA = _INSTALLED / "silvaengine_platform"
 
 
 def is_clone(folder: Path) -> bool:
-    """Return whether a folder has the platform's sources: a clone of the repository, or a copy of one."""
-    return (folder / "template.yaml").is_file() and (folder / "services").is_dir()
+    """Return whether a folder has the platform's sources, and isn't an application: a clone, or its copy."""
+    has_sources = (folder / "template.yaml").is_file() and (folder / "services").is_dir()
+    return has_sources and not (folder / PROJECT_FILE).is_file()
 
 
 def platform_file(name: str) -> Path:

@@ -41,6 +41,12 @@ def parameters_to_deploy(project: Project, stage: Stage, endpoint_url: str | Non
     return all_parameters(project.platform(), stage.parameters, endpoint_url)
 
 
+def target_of(stage: Stage, chosen: Deployment) -> Deployment:
+    """Return a stage's deployment in the account that options have chosen; an engine has its own region."""
+    region = chosen.region if chosen.endpoint_url else stage.region or chosen.region
+    return Deployment(stack=stage.stack, region=region, endpoint_url=chosen.endpoint_url)
+
+
 def deploy_stage(project: Project, stage: Stage, deployment: Deployment, *, confirm: bool) -> None:
     """Build the platform and deploy a stage with `sam deploy`, which shows what it changes.
 

@@ -53,12 +53,19 @@ def test_a_new_application_answers(dev: Dev) -> None:
     assert not (dev.project / "template.yaml").exists()
 
 
+def test_functions_may_ship_with_the_worker(dev: Dev) -> None:
+    """`init` puts them into the folder that the worker's artefact takes them from."""
+    silvaengine(dev.project, "init", "tools")
+    expected = {"message": "Hello, Ada!"}
+    eventually(lambda: dev.api.get("/core/demo/greet?name=Ada").json() == expected, lambda: dev.printed)
+
+
 def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
     """A bucket, a schedule and a variable come with the file; jobs and rows stay."""
     accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
     status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
     eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
-    dev.replace("registry.yaml", "settings: {}", "settings:\n  tax: {rate: 0.1}")
+    dev.replace("registry.yaml", "settings:\n", "settings:\n  tax: {rate: 0.1}\n")
     dev.replace("silvaengine.toml", "\n[stages.dev.parameters]\n", STAGES)
     expected = {"message": "Servus, Ada!"}
     eventually(lambda: dev.api.get("/core/demo/greet_hello?name=Ada").json() == expected, lambda: dev.printed)
@@ -68,15 +75,14 @@ def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
 
 def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
     """It has its own stack, tables, variables and settings, and needs no change any more."""
-    url = read_local_deployment(dev.project)["endpoint_url"]
-    where = ("--stage", "prod", "--endpoint-url", url)
+    where = ("--stage", "prod", "--local")
     silvaengine(dev.project, "deploy", "--yes", *where)
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack(dev, "shop-prod")["Outputs"]}
     api = Api(outputs["ApiUrl"])
     assert api.get("/core/acme/greet_hello").json() == {"message": "Good day, world!"}
     assert "rate: 0.2" in silvaengine(dev.project, "export", *where)
     assert "nothing to do" in silvaengine(dev.project, "diff", *where)
-    said = silvaengine(dev.project, "upgrade", "prod", "--endpoint-url", url)
+    said = silvaengine(dev.project, "upgrade", "prod", "--local")
     assert "parameters:" not in said
     assert "silvaengine deploy --stage prod" in said
 

@@ -44,15 +44,15 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(system: Path) -> Start:
     """Return what starts a program in that file system, in a folder of it."""
     ours = {name: value for name, value in os.environ.items() if name.startswith(NETWORK)}  # noqa: TID251
-    environment = {**ours, "HOME": "/root", "PATH": f"{PROGRAMS}:/usr/bin:/bin", "TERM": "dumb"}
+    variables = {**ours, "HOME": "/root", "PATH": f"{PROGRAMS}:/usr/bin:/bin", "TERM": "dumb"}
+    given = [f"{name}={value}" for name, value in variables.items()]
 
     def start_in(folder: str, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={system}/proc"),
-                *("chroot", str(system), "env", "-C", folder, *command),
+                *("chroot", str(system), "/usr/bin/env", "-i", "-C", folder, *given, *command),
             ],
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

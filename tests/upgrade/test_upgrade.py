@@ -1,5 +1,6 @@
 """`silvaengine upgrade` on the last release's stack: what can't begin is refused, and the steps are named."""
 
+import json
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -9,7 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.main import cli
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import load
 from silvaengine_cli.preflight.upgrade import (
@@ -197,3 +201,21 @@ def test_changed_tables_and_outputs_are_named(deployed: Deployed) -> None:
     assert "EndpointsTable" in found["changed tables"]
     assert "TasksEventsArn" in found["new outputs"]
     assert found["removed outputs"] == []
+
+
+def test_an_application_learns_what_its_newer_version_changes(
+    client: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last release's stack, adopted as a stage: parameters, tables and contract, and how to go on."""
+    (tmp_path / "silvaengine.toml").write_text(
+        'stack = "shop"\n\n[stages.beta]\nstack = "silvaengine-local"\n\n'
+        '[stages.beta.parameters]\nTablePrefix = "se-"\nEarlierWorkers = true\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(CommandLine, "client", lambda _deployment, service: client(service))
+    said = CliRunner().invoke(cli, ["upgrade", "beta", "--quiet-time", "--json"])
+    assert said.exit_code == 0, said.output
+    report = json.loads(said.output)
+    assert "PublisherSubject=" in report["changes"]["new parameters"]
+    assert any("must invoke the alias `events`" in note for note in report["changes"]["contract"])
+    assert any(step.startswith("silvaengine deploy --stage beta") for step in report["steps"])

@@ -1,7 +1,6 @@
 """``deploy``: the platform, an application's packages and its registry, to a stage on AWS."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,19 +25,16 @@ def deploy(context: click.Context, deployment: Deployment, name: str, yes: bool)
     \b
     Examples:
       silvaengine deploy --stage prod
-      silvaengine deploy --stage test --yes
+      silvaengine deploy --stage prod --local     rehearse it on the engine of `silvaengine dev`
     """
     from silvaengine_cli.project import Project
-    from silvaengine_cli.stages import deploy_stage
+    from silvaengine_cli.stages import deploy_stage, target_of
 
     project = Project.find(Path.cwd())
     stage = project.stage(name)
-    where: dict[str, Any] = {
-        "stack": stage.stack,
-        "region": stage.region or deployment.region,
-        "endpoint_url": deployment.endpoint_url,
-    }
-    deploy_stage(project, stage, Deployment(**where), confirm=not yes)
+    target = target_of(stage, deployment)
+    deploy_stage(project, stage, target, confirm=not yes)
+    where = {"stack": target.stack, "region": target.region, "endpoint_url": target.endpoint_url}
     for package in package_folders(project.folder):
         context.invoke(publish, path=project.packages / package, **where)
     if project.registry.is_file():

@@ -9,7 +9,7 @@ import click
 
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.commands.registry import FILE_NAME
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, RESERVED_NAMES
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PROJECT_FILE, RESERVED_NAMES, functions_folder
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_function
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
@@ -38,7 +38,7 @@ def check_package_name(name: str) -> str:
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help=f"Folder for the package.  [default: {FUNCTIONS_FOLDER} if it exists, else here]",
+    help=f"Folder for the package.  [default: functions of an application, {FUNCTIONS_FOLDER}, else here]",
 )
 def init(name: str, folder: Path | None) -> None:
     """Make a function package, its test and its registry entry.
@@ -50,8 +50,10 @@ def init(name: str, folder: Path | None) -> None:
       silvaengine init shop
       silvaengine init shop --folder functions
     """
-    place = folder or (FUNCTIONS_FOLDER if FUNCTIONS_FOLDER.is_dir() else Path())
-    registry = place / FILE_NAME
+    in_application = folder is None and Path(PROJECT_FILE).is_file()
+    shipped = functions_folder()
+    place = folder or (shipped if shipped.is_dir() or in_application else Path())
+    registry = (Path() if in_application else place) / FILE_NAME
     content = registry.read_bytes() if registry.exists() else HEADER
     spec = parse(content, str(registry)).spec
     if name in spec.settings:

@@ -13,7 +13,7 @@ from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.commands.registry import write_plan
 from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
 from silvaengine_cli.output import print_json, print_result
-from silvaengine_cli.packages import FUNCTIONS_FOLDER
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, functions_folder
 from silvaengine_cli.packages.examine import Observation, examine, summarize
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
@@ -32,7 +32,13 @@ _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.argument("package", required=False)
 @click.option("--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Endpoint to register it for.")
 @click.option("--area", default="core", show_default=True, help="Area of the functions.")
-@click.option("--folder", type=_folder, default=FUNCTIONS_FOLDER, show_default=True, help="Packages' folder.")
+@click.option(
+    "--folder",
+    type=_folder,
+    default=functions_folder,
+    show_default=str(FUNCTIONS_FOLDER),
+    help="Packages' folder.",
+)
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print a registry.yaml instead; nothing is written.")
 @click.option("--remap", metavar="ARN", help="Point rows of this former worker (ARN or name) to the stack's.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
@@ -79,8 +85,8 @@ def import_(
     type=_folder,
     is_flag=False,
     flag_value=str(FUNCTIONS_FOLDER),
-    default=FUNCTIONS_FOLDER,
-    show_default=True,
+    default=functions_folder,
+    show_default=str(FUNCTIONS_FOLDER),
     help="Folder of the packages.",
 )
 @click.option("--notes", is_flag=True, help="Show what settings and parameters the packages read, too.")

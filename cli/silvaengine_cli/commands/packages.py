@@ -13,7 +13,7 @@ from silvaengine_cli.commands.registry import file_option, registry_path
 from silvaengine_cli.commands.rollout_options import canary_options
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Moment, print_result, print_table
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER
+from silvaengine_cli.packages import PACKAGES_FOLDER, functions_folder
 from silvaengine_cli.packages.moving import plan_move
 from silvaengine_cli.publishing.behind import CurrentPlatform, packages_behind
 from silvaengine_cli.publishing.contraction import Contraction
@@ -213,7 +213,7 @@ def move(modules: tuple[str, ...], package: str | None, file: Path | None) -> No
     if not path.exists():
         advice = "`silvaengine export -o registry.yaml` writes the tables as one"
         raise click.ClickException(f"{path}: there is no such file; {advice}")
-    plan = plan_move(modules, package or modules[0], load(path).spec, FUNCTIONS_FOLDER)
+    plan = plan_move(modules, package or modules[0], load(path).spec, functions_folder())
     plan.carry_out()
     click.echo(f"wrote {plan.folder}: {len(plan.functions)} functions, {len(plan.requirements)} requirements")
     changed = hand_over(path.read_bytes(), plan.functions, plan.package)

@@ -46,6 +46,7 @@ def preflight(
     from silvaengine_cli.preflight.stack import Stack
     from silvaengine_cli.preflight.template import load
     from silvaengine_cli.project import Project, parameters_given
+    from silvaengine_cli.stages import target_of
 
     if account and not environment:
         raise click.UsageError("--account needs the STAGE that is to be deployed")
@@ -56,7 +57,7 @@ def preflight(
     if environment:
         stage = project.stage(environment)
         stack_name, sets = stage.stack, {environment: stage.parameters}
-        deployment.region = stage.region or deployment.region
+        deployment = target_of(stage, deployment)
     try:
         stacks = {
             each: Stack.of(template, stack_name, {**parameters, **more}) for each, parameters in sets.items()

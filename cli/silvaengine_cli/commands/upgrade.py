@@ -48,15 +48,11 @@ def upgrade(
     )
     from silvaengine_cli.project import Project, parameters_given
     from silvaengine_cli.publishing.behind import packages_before_upgrade
-    from silvaengine_cli.stages import parameters_to_deploy
+    from silvaengine_cli.stages import parameters_to_deploy, target_of
 
     project = Project.find(Path.cwd())
     platform, stage = project.platform(), project.stage(environment)
-    target = Deployment(
-        stack=stage.stack,
-        region=stage.region or deployment.region,
-        endpoint_url=deployment.endpoint_url,
-    )
+    target = target_of(stage, deployment)
     parameters = parameters_to_deploy(project, stage, target.endpoint_url) | parameters_given(given)
     try:
         deployed = read_deployed(stage.stack, target.client)

@@ -7,6 +7,12 @@ PACKAGES_FOLDER = Path("packages")  # of a project; those that are published
 PACKAGE_FILE = "package.yaml"
 PROJECT_FILE = "silvaengine.toml"  # of an application
 
+
+def functions_folder() -> Path:
+    """Return the folder of the worker's functions, of the application or clone that one is in."""
+    return Path(FUNCTIONS_FOLDER.name) if Path(PROJECT_FILE).is_file() else FUNCTIONS_FOLDER
+
+
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
 # of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.
 RESERVED_NAMES = frozenset(Path(__file__).with_name("reserved_names.txt").read_text().split())

@@ -121,6 +121,15 @@ def test_the_clone_is_an_application_with_the_stages_of_samconfig() -> None:
     assert project.stage("dev").parameters["TablePrefix"] == "dev-se-"
 
 
+def test_an_application_may_have_folders_of_any_name(application: Path) -> None:
+    """A template and services of its own don't make a clone of it."""
+    (application / "template.yaml").touch()
+    (application / "services").mkdir()
+    project = Project.find(application)
+    assert project.registry == application / "registry.yaml"
+    assert project.platform() != application
+
+
 def test_an_application_gets_the_platform_without_the_demo(application: Path) -> None:
     """All that `sam build` needs is there; of functions only the application's own, linked."""
     (application / "functions").mkdir()
