@@ -60,6 +60,7 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         InvalidArgumentsError: 422; its details are the first hundred faults.
         RequestError: the body isn't JSON.
     """
+    call = call._replace(context=call.read_context())
     arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
     arguments = {name: value for name, value in arguments.items() if value is not None}
     details: list[dict[str, str]] = []
@@ -138,7 +139,7 @@ def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
 def _params(call: WorkerCall) -> dict[str, _Value]:
     if not (_is_http(call) or offered_names(call) & call.params.keys() >= OBJECT):
         return {name: _Value("body", _whole_numbers(value)) for name, value in call.params.items()}
-    query = (call.context or {}).get("query")
+    query = (call.read_context() or {}).get("query")
     values = {}
     for name, value in call.params.items():
         place: Place = "query" if query is None or name in query else "path"
@@ -151,7 +152,7 @@ def _params(call: WorkerCall) -> dict[str, _Value]:
 
 def _headers(call: WorkerCall) -> Mapping[str, Any]:
     """Return the headers by lower-case name; none for what isn't a request."""
-    headers = (call.context or call.aws_event or {}).get("headers") or {}
+    headers = (call.read_context() or call.aws_event or {}).get("headers") or {}
     return {name.lower(): value for name, value in headers.items()}
 
 
