@@ -1,6 +1,7 @@
 """The subjects that several benchmarks share: this project's gateway, and the peers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOI
 
 WORKER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:silvaengine-Worker"
 ANSWER = {"message": "Hello, Ada!"}
-RESULT = {"silvaengine": 1, "kind": "json", "value": ANSWER, "status": 200, "error_type": ""}
+RESULT = {
+    "silvaengine": 1, "kind": "json", "value": ANSWER, "status": 200, "error_type": "",
+    "takes_context": False,
+}  # fmt: skip
 HELLO = Callee(
     "silvaengine_demo.greetings", "Greetings", "hello", '{"greeting": "Hello", "punctuation": "!"}'
 )
@@ -38,6 +42,47 @@ def event() -> dict[str, Any]:
         "body": None,
         "isBase64Encoded": False,
     }
+
+
+def browser() -> dict[str, Any]:
+    """Return the same request as a page in a browser sends it, of somebody who has signed in."""
+    headers = {
+        **event()["headers"],
+        "accept": "application/json, text/plain, */*",
+        "accept-encoding": "gzip, deflate, br, zstd",
+        "accept-language": "en-GB,en;q=0.9,de;q=0.8",
+        "Authorization": f"Bearer {'eyJhbGciOiJSUzI1NiIsImtpZCI6' * 32}",  # some 900 characters
+        "cache-control": "no-cache",
+        "CloudFront-Forwarded-Proto": "https",
+        "CloudFront-Is-Desktop-Viewer": "true",
+        "CloudFront-Is-Mobile-Viewer": "false",
+        "CloudFront-Viewer-Country": "GB",
+        "origin": "https://app.example.com",
+        "pragma": "no-cache",
+        "priority": "u=1, i",
+        "referer": "https://app.example.com/orders/2026/11?view=open",
+        "sec-ch-ua": '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+        "sec-ch-ua-mobile": "?0",
+        "sec-ch-ua-platform": '"Windows"',
+        "sec-fetch-dest": "empty",
+        "sec-fetch-mode": "cors",
+        "sec-fetch-site": "cross-site",
+        "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/142.0.0.0 Safari/537.36",
+        "Via": "2.0 2afae0d44e2540f472c0635ab62c232b.cloudfront.net (CloudFront)",
+        "X-Amz-Cf-Id": "8FMC4HJ3yeWyQBeDTB7LXbYjbM9u2PE5XQvBMfVKbJw4d7RRE0oZVw==",
+    }
+    del headers["Accept"], headers["Content-Type"]  # a GET has no content
+    return event() | {
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+    }
+
+
+def from_browser(subject: Subject) -> Subject:
+    """Return the subject with that request, and with a session's token as long as Lambda's are."""
+    request = {"BENCHMARK_EVENT": json.dumps(browser()), "AWS_SESSION_TOKEN": "token" * 240}
+    return replace(subject, environment={**subject.environment, **request})
 
 
 def registry(functions: int = 9) -> Rows:

@@ -1,14 +1,26 @@
 """A warm request in one process: from event to proxy response, from a worker's payload to its result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.harness import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.loopback import loopback
 from benchmarks.harness.report import table
 from benchmarks.harness.subject import Subject, warm_instructions, warm_microseconds
-from benchmarks.subjects import HELLO, HTTP_PEERS, RESULT, gateway, peer, registry
+from benchmarks.subjects import (
+    HELLO,
+    HTTP_PEERS,
+    RESULT,
+    browser,
+    from_browser,
+    gateway,
+    peer,
+    registry,
+)
 from silvaengine.protocol.messages import Invocation, WorkerCall
+
+CONTEXT: Mapping[str, Any] = {"channel": "demo", "area": "core", "headers": {}}
 
 
 def run(*, quick: bool) -> str:
@@ -18,14 +30,19 @@ def run(*, quick: bool) -> str:
         alone = replace(alone, name="SilvaEngine gateway, nothing sent")
         sending = [gateway(server), *(peer(server, name, work="boto3") for name in HTTP_PEERS)]
         plain = [alone, *(peer(server, name, work="none") for name in HTTP_PEERS)]
-        return (
-            "### With the Invoke, over TLS on a kept connection\n"
-            + compare(sending, base="bare handler + boto3", quick=quick)
-            + "\n### Without the Invoke\n"
-            + compare(plain, base="Powertools", quick=quick)
-            + "\n### Worker\n"
-            + compare(worker(), base="the function, called directly", quick=quick)
-        )
+        text = ""
+        for title, subjects, base in (
+            ("With the Invoke, over TLS on a kept connection", sending, "bare handler + boto3"),
+            ("Without the Invoke", plain, "Powertools"),
+        ):
+            browsers = [from_browser(subject) for subject in subjects]
+            text += f"### {title}\n{compare(subjects, base=base, quick=quick)}\n"
+            text += f"### {title}, a browser's request\n{compare(browsers, base=base, quick=quick)}\n"
+    base = "the function, called directly"
+    text += f"### Worker\n{compare(worker(), base=base, quick=quick)}\n"
+    return (
+        f"{text}### Worker, a browser's request\n{compare(worker(browser_context()), base=base, quick=quick)}"
+    )
 
 
 def compare(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
@@ -43,12 +60,23 @@ def compare(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
     return table(("", "µs", "ratio", "instructions", "ratio"), rows)
 
 
-def worker() -> list[Subject]:
+def browser_context() -> dict[str, Any]:
+    """Return the context that the gateway makes of a browser's request."""
+    event = browser()
+    return {
+        **event["requestContext"],
+        **CONTEXT,
+        "headers": event["headers"],
+        "query": event["multiValueQueryStringParameters"],
+    }
+
+
+def worker(context: Mapping[str, Any] = CONTEXT) -> list[Subject]:
     """Return the worker with the demo's function, and that function alone."""
     call = WorkerCall(
         callee=HELLO,
         params={"name": "Ada", "endpoint_id": "demo", "area": "core"},
-        context={"channel": "demo", "area": "core", "headers": {}},
+        context=context,
         invocation=Invocation(
             request_id="0" * 32, endpoint_id="demo", area="core", function="hello", deadline=4e9
         ),

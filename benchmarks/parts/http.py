@@ -42,7 +42,8 @@ CALL.deadline = 1.8e9
 ANSWER = GATEWAY.serve(CALL, REQUEST)
 FORM = ResponseFormat(is_v2=EVENT.get("version") == "2.0", is_head=False)
 FUNCTION = _find()
-PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
+BRIEF = gateway._brief(REQUEST)
+PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(brief=BRIEF)
 
 
 def _log():
@@ -60,7 +61,9 @@ PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
     "reading the event": _read,
     "limits, key, connection, function, method": _find,
-    "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
+    "the payload": lambda: GATEWAY._worker_call(
+        CALL, REQUEST, FUNCTION, CALL.deadline, is_brief=True
+    ).encode(),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the response": lambda: function_response(WorkerResponse.decode(RESULT)),
     "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),

@@ -17,8 +17,8 @@ def invoke_parts(settings, arn, payload, *, event=False):
     def sign():
         return sign_headers(credentials, settings.region, "lambda", path, headers, body, time.time())
 
-    fields = [*sign(), "user-agent:silvaengine", f"content-length:{len(body)}"]
-    request = f"POST {path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n".encode() + body
+    head = f"{sign()}\r\nuser-agent:silvaengine\r\ncontent-length:{len(body)}"
+    request = f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n".encode() + body
     return {
         "the Invoke": lambda: invoker.invoke(arn, payload, event=event, deadline=time.time() + 20),
         "of it signing": sign,

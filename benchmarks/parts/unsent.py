@@ -11,7 +11,8 @@ from silvaengine_http.app import compose
 from silvaengine_http.request import HttpCall
 
 RESULT = json.loads(
-    '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": ""}'
+    '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": "",'
+    ' "takes_context": false}'
 )
 
 

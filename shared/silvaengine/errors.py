@@ -85,6 +85,12 @@ class ConditionFailedError(SilvaEngineError):
     default_status = 409
 
 
+class ContextNeededError(SilvaEngineError):
+    """A call came without the request's context, which its function takes; nothing of it ran."""
+
+    default_status = 409
+
+
 class InvocationError(SilvaEngineError):
     """A Lambda was invoked and failed.
 

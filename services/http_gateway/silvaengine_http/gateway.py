@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
+from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import (
     ConfigurationError,
+    ContextNeededError,
     NotFoundError,
     RequestError,
     SilvaEngineError,
@@ -40,6 +42,7 @@ OPENAPI = "openapi.json"
 # The scope that an operation requires; cache management checks its own.
 REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+MAX_WITHOUT_CONTEXT = 4096  # functions of which the gateway remembers that
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
 CONTEXT_MEMBERS = (
     "function_name",
@@ -88,6 +91,7 @@ class Gateway:
         self._invoker = invoker
         self._open_executions = open_executions
         self._issue_token = issue_token
+        self._without_context: set[tuple[str, str]] = set()  # functions that said they don't take it
 
     def serve(self, call: HttpCall, request: Request) -> Response:
         """Serve a request and return the response.
@@ -261,11 +265,26 @@ class Gateway:
         return response
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
-        payload = self._worker_call(call, request, function, call.deadline).encode()
+        key = function.aws_lambda_arn, function.name
+        is_brief = key in self._without_context
+        response = self._ask(call, request, function, _brief(request) if is_brief else None)
+        if is_brief and response.error_type == ContextNeededError.__name__:  # its code has changed
+            self._without_context.discard(key)
+            response = self._ask(call, request, function)
+        elif not response.takes_context:
+            if len(self._without_context) == MAX_WITHOUT_CONTEXT:
+                self._without_context.clear()
+            self._without_context.add(key)
+        return function_response(response)
+
+    def _ask(
+        self, call: HttpCall, request: Request, function: Function, brief: Members | None = None
+    ) -> WorkerResponse:
+        payload = self._worker_call(call, request, function, call.deadline).encode(brief=brief)
         result = self._invoker.invoke(
             function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
         )
-        return function_response(WorkerResponse.decode(result))
+        return WorkerResponse.decode(result)
 
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
@@ -285,6 +304,16 @@ class Gateway:
             aws_context={name: _plain(getattr(call.context, name, None)) for name in CONTEXT_MEMBERS},
             invocation=invocation,
         )
+
+
+def _brief(request: Request) -> Members:
+    """Return what a worker itself reads of a context: a typed function's arguments may depend on it."""
+    context: dict[str, object] = {
+        name: request.context[name] for name in ("query", "path_parameters") if name in request.context
+    }
+    if request.body and "content-type" in request.headers:
+        context["headers"] = {"content-type": request.headers["content-type"]}
+    return context
 
 
 def _read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:

@@ -21,6 +21,9 @@ _OFFERED = RESERVED_PARAMETERS | {"path"}
 _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 """The same for a WebSocket message, whose own members are among them."""
 
+_ROUTED = "path_parameters"
+"""The context's member with the arguments of a route."""
+
 OBJECT = frozenset({"bucket", "key", "id"})
 """What a call for an object of a bucket has, always all three; passed in the same way."""
 
@@ -67,6 +70,10 @@ class Parameters(NamedTuple):
             receiver=receiver,
         )
 
+    def takes(self, name: str) -> bool:
+        """Return whether a value can be passed by a name."""
+        return name in self.names or (self.accepts_any and name != self.receiver)
+
     def untaken(self, names: Iterable[str]) -> list[str]:
         """Return those of the names by which no value can be passed, in their order."""
         if self.accepts_any:
@@ -83,6 +90,8 @@ class Parameters(NamedTuple):
     def arrange(self, values: Mapping[str, object]) -> Arguments:
         """Return values by name, which must be complete and none unknown, as the arguments of a call."""
         by_name = dict(values)
+        if not self.positional:
+            return [], by_name
         return [by_name.pop(name, default) for name, default in self.positional], by_name
 
 
@@ -104,14 +113,18 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    unwanted, keep_empty = parameters.untaken(offered_names(call)), call.callee.keep_empty
+    keep_empty = call.callee.keep_empty
     members = {
         name: value
-        for name, value in _members(call).items()
-        if (keep_empty or (value is not None and value != "")) and name not in unwanted
+        for name, value in _members(call, parameters).items()
+        if keep_empty or (value is not None and value != "")
     }
-    if unknown := parameters.untaken(members):
-        raise RequestError(_refusal(public_name(call), unknown[0]))
+    untaken = parameters.untaken(members)
+    offered = offered_names(call) if untaken else _OFFERED
+    for name in untaken:
+        if name not in offered:
+            raise RequestError(_refusal(public_name(call), name))
+        del members[name]
     missing = parameters.missing(members)
     if missing is not None:
         raise RequestError(f"Function {public_name(call)!r} requires the parameter {missing!r}")
@@ -121,24 +134,29 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
 def offered_names(call: WorkerCall) -> frozenset[str]:
     """Return the names under which the framework itself passes values, to functions that take them."""
     offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
-    return offered | OBJECT if call.params.keys() >= OBJECT else offered
+    return offered | OBJECT if "bucket" in call.params and call.params.keys() >= OBJECT else offered
 
 
-def _members(call: WorkerCall) -> dict[str, Any]:
+def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     """Return the params, overlaid by the body's members, which a route's don't give way to, and the context.
 
-    A call with neither params nor body has no arguments at all, as the contract says.
+    A call with neither params nor body has no arguments at all, as the contract says. A context that the
+    function doesn't take isn't parsed, unless there may be a route in it.
     """
     if not (call.params or call.body):
         return {}
     members = dict(call.params)
+    context = call.context
+    if context is not None and (parameters.takes("context") or _ROUTED in context):
+        context = call.read_context()
     if call.aws_event is None:
         members |= _body_members(call.body)
-        if call.context and (given := call.context.get("path_parameters")):
+        if isinstance(context, dict) and (given := context.get(_ROUTED)):
             members |= given  # again: whoever was admitted by a path isn't admitted to a body's members
-    for name in ("context", "aws_event", "aws_context"):
-        if (value := getattr(call, name)) is not None:
-            members[name] = value
+        if context is not None:
+            members["context"] = context
+    else:
+        members |= {"aws_event": call.aws_event, "aws_context": call.aws_context or {}}
     return members
 
 

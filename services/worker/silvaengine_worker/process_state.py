@@ -17,6 +17,7 @@ from typing import NoReturn, Self
 from silvaengine.errors import DeadlineError
 
 _REPEAT = 0.1  # seconds; a bare ``except:`` or a callback of asyncio may swallow the first alarm
+_set_handler = sys.modules["_signal"].signal  # signal's own looks for enumeration members, 10,000 a time
 _environ = os.environ  # noqa: TID251 - restored as a whole, read for no setting
 
 
@@ -90,7 +91,7 @@ def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
         raise _deadline_error("not started")
     if seconds == float("inf") or threading.current_thread() is not threading.main_thread():
         return run()
-    handler = signal.signal(signal.SIGALRM, _raise_passed)
+    handler = _set_handler(signal.SIGALRM, _raise_passed)
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
     try:
         try:
@@ -101,7 +102,7 @@ def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
         raise _deadline_error("ended by the alarm") from passed
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
-        signal.signal(signal.SIGALRM, handler)
+        _set_handler(signal.SIGALRM, handler)
 
 
 def _raise_passed(_signal: int, _frame: FrameType | None) -> NoReturn:

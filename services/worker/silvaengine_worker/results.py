@@ -14,18 +14,19 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.protocol.json_codec import Json
+from silvaengine.protocol.json_codec import Json, standard_encoder
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 
 type Place = tuple[Place, str | int] | None
 """The place of a value: the place of its container, and its key or index there; None is the whole result."""
 
 _UNCHANGED = frozenset({str, int, bool, type(None)})
+_COMPLETE = _UNCHANGED | {dict, list}  # most results
 _BYTES = (bytes, bytearray, memoryview)
 _SCALARS = (str, int, float, Decimal, date, time, timedelta, UUID)  # a datetime is a date
 _FINER_THAN_PYTHONS = ("[ns]", "[ps]", "[fs]", "[as]")  # units of times
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_encode = standard_encoder(ensure_ascii=False)
 _END = object()  # of a generator
 _LARGEST_FLOAT = 308  # decimal exponent; IEEE 754
 _NO_UNICODE = "The function's result contains text that isn't valid Unicode"
@@ -74,6 +75,8 @@ def complete(result: object) -> object:
     Each call has an event loop of its own: a task that one tenant's function leaves behind is cancelled and
     never runs in another's call.
     """
+    if type(result) in _COMPLETE:
+        return result
     result = await_result(result)
     if inspect.isasyncgen(result):
         return _run_coroutine(_collect(result))

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable
 from contextvars import copy_context
-from decimal import localcontext
+from decimal import getcontext, setcontext
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
-from silvaengine.errors import ConfigurationError
+from silvaengine.errors import ConfigurationError, ContextNeededError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
+_NEEDED = "The function takes the request's context"
 _decode = standard_decoder()
 
 
@@ -71,18 +72,27 @@ class Worker:
         except NoFunctionError as error:
             message = f"Function {public_name(call)!r} isn't available"
             raise ConfigurationError(message, detail=error.detail) from error.__cause__
+        takes_context = target.parameters.takes("context")
+        if call.is_brief and takes_context:
+            raise ContextNeededError(_NEEDED)
         # a typed function's are made by its package's code, too: bound and timed
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
-        with bind(current), localcontext(), ProcessStateGuard() as process:
-            return copy_context().run(
+        with bind(current), ProcessStateGuard() as process:
+            response = copy_context().run(
                 run_with_deadline,
                 current.remaining_seconds(),
                 lambda: to_response(
                     self._call(target, call, arguments, process.is_environment_unchanged, finish)
                 ),
             )
+        if call.context is None or call.is_brief or takes_context or self._takes_headers(target, call):
+            return response
+        return response._replace(takes_context=False)
+
+    def _takes_headers(self, target: LoadedFunction, call: WorkerCall) -> bool:
+        return call.callee.typed and bool(self._signatures[target.function].headers)
 
     def _call(
         self,
@@ -92,6 +102,7 @@ class Worker:
         may_keep: Callable[[], bool],
         finish: Callable[[Any], object],
     ) -> object:
+        setcontext(getcontext().copy())  # decimal's, for this call alone, as all context variables are
         if arguments is None:
             arguments, finish = self._fit_typed(target, call, finish)
         by_position, by_name = arguments
@@ -117,6 +128,8 @@ class Worker:
         signature = self._signatures.get(target.function)
         if signature is None:
             signature = self._signatures[target.function] = Signature(target.function, target.parameters)
+        if call.is_brief and signature.headers:
+            raise ContextNeededError(_NEEDED)
         if self._checks_results:
             finish = checked(finish, signature)
         return fit_typed_arguments(call, signature), finish
@@ -144,18 +157,18 @@ def _current_invocation(
     if invocation.deadline is not None:
         end = min(end, invocation.deadline)
     return CurrentInvocation(
-        request_id=invocation.request_id,
-        endpoint_id=invocation.endpoint_id,
-        area=invocation.area,
-        function=invocation.function,
-        deadline=None if end == inf else end - END_EARLY_SECONDS,
-        attempt=invocation.attempt,
-        settings=read_settings(call.callee.setting),
-        logger=logger,
-        job_id=job.job_id if job else None,
-        fencing_token=FencingToken(effect=job.effect, number=job.fence) if job else None,
-        hops=invocation.hops,
-        connection=channel,
+        invocation.request_id,
+        invocation.endpoint_id,
+        invocation.area,
+        invocation.function,
+        None if end == inf else end - END_EARLY_SECONDS,
+        invocation.attempt,
+        read_settings(call.callee.setting),
+        logger,
+        job.job_id if job else None,
+        FencingToken(effect=job.effect, number=job.fence) if job else None,
+        invocation.hops,
+        channel,
     )
 
 

@@ -80,7 +80,7 @@ class SignedClient:
     def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
         """See ``AwsClient``; ``seconds`` is the time for the whole response."""
         full_path = self._path + path
-        fields = sign_headers(
+        signed = sign_headers(
             self._credentials.current(),
             self._region,
             self._service,
@@ -90,9 +90,9 @@ class SignedClient:
             self._clock(),
         )
         if trace := trace_id(self._environ):
-            fields.append(f"{TRACE_HEADER}:{trace}")
-        fields += ["user-agent:silvaengine", f"content-length:{len(body)}"]
-        head = f"POST {full_path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
+            signed += f"\r\n{TRACE_HEADER}:{trace}"
+        sent = f"user-agent:silvaengine\r\ncontent-length:{len(body)}"
+        head = f"POST {full_path} HTTP/1.1\r\n{signed}\r\n{sent}\r\n\r\n"
         response: Response = self._pool.exchange(head.encode("latin-1") + body, seconds)
         return response
 

@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from time import gmtime, strftime
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.credentials import Credentials
 from silvaengine.aws.http import is_field_value
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 TRACE_HEADER = "x-amzn-trace-id"
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNING_KEYS = 16  # services and regions of a process, twice at midnight
+SIGNED_HEADS = 64  # paths and headers of a process
+DATE_SECONDS = 30  # for which requests have the same date; AWS accepts five minutes' difference
 
 
 def sign_headers(
@@ -26,8 +32,8 @@ def sign_headers(
     headers: Mapping[str, str],
     body: bytes,
     now: float,
-) -> list[str]:
-    """Return the headers of a signed request, each as ``name:value``.
+) -> str:
+    """Return the headers of a signed request, each as ``name:value`` with a line end between them.
 
     Args:
         credentials: the caller's.
@@ -36,28 +42,47 @@ def sign_headers(
         path: as it is sent: unreserved characters, slashes and percent-escapes.
         headers: further headers, by lower-case name, ``host`` among them; no spaces around values.
         body: all of it.
-        now: epoch seconds; AWS accepts five minutes' difference.
+        now: epoch seconds; the date is that of the last half minute.
     """
-    moment = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+    date = int(now) // DATE_SECONDS * DATE_SECONDS
+    head, request, signature = _sign_head(credentials, region, service, path, tuple(headers.items()), date)
+    request, signature = request.copy(), signature.copy()
+    request.update(sha256(body).hexdigest().encode())
+    signature.update(request.hexdigest().encode())
+    return head + signature.hexdigest()
+
+
+@lru_cache(SIGNED_HEADS)
+def _sign_head(
+    credentials: Credentials,
+    region: str,
+    service: str,
+    path: str,
+    headers: tuple[tuple[str, str], ...],
+    date: int,
+) -> "tuple[str, _Hash, hmac.HMAC]":
+    """Return the headers up to the signature, and what is hashed and signed, up to the body's own digest.
+
+    Both are to be copied. A session's token alone is as much to hash as a small body.
+    """
+    moment = strftime("%Y%m%dT%H%M%SZ", gmtime(date))
     day = moment[:8]
-    signed = {**headers, "x-amz-date": moment}
+    signed = {**dict(headers), "x-amz-date": moment}
     if credentials.token:
         signed["x-amz-security-token"] = credentials.token
     names = sorted(signed)
     fields = [f"{name}:{signed[name]}" for name in names]
     signed_names = ";".join(names)
     encoded_path = path.replace("%", "%25")  # every service but S3 wants it percent-encoded twice
-    lines = "\n".join(fields)
-    request = f"POST\n{encoded_path}\n\n{lines}\n\n{signed_names}\n{sha256(body).hexdigest()}"
+    request = sha256(f"POST\n{encoded_path}\n\n{'\n'.join(fields)}\n\n{signed_names}\n".encode())
     scope = f"{day}/{region}/{service}/aws4_request"
-    text = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(request.encode()).hexdigest()}"
     signature = _signing_hmac(credentials.secret_key, day, region, service).copy()
-    signature.update(text.encode())
+    signature.update(f"{ALGORITHM}\n{moment}\n{scope}\n".encode())
     fields.append(
         f"authorization:{ALGORITHM} Credential={credentials.access_key}/{scope}, "
-        f"SignedHeaders={signed_names}, Signature={signature.hexdigest()}"
+        f"SignedHeaders={signed_names}, Signature="
     )
-    return fields
+    return "\r\n".join(fields), request, signature
 
 
 @lru_cache(SIGNING_KEYS)

@@ -1,13 +1,12 @@
 """The frame of every Lambda's handler: one log line for each event, and each failure recorded in one way."""
 
-import json
 import logging
 from collections.abc import Callable
 from os import urandom
 from typing import Any
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.observability.logging import InvocationLog
+from silvaengine.observability.logging import InvocationLog, encode_line
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def lambda_handler[Event: LambdaEvent](
     service: str,
     read: Callable[[Any, Any, InvocationLog], Event],
     open_serve: Callable[[], Callable[[Event], object]],
-    encode: Callable[[object], str] = json.dumps,
+    encode: Callable[[object], str] = encode_line,
 ) -> Handler:
     """Return a handler; whatever becomes of an event, it has one log line.
 

@@ -13,11 +13,13 @@ from itertools import count
 
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
+from silvaengine.protocol.json_codec import standard_encoder
 from silvaengine.settings import Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 NAMESPACE = "SilvaEngine"
 
+encode_line = standard_encoder()
 _invocations = count()
 
 
@@ -29,7 +31,7 @@ class InvocationLog:
         encode: returns the line's JSON text.
     """
 
-    def __init__(self, service: str, encode: Callable[[object], str] = json.dumps) -> None:
+    def __init__(self, service: str, encode: Callable[[object], str] = encode_line) -> None:
         self._encode = encode
         self._started_at = self._step_started_at = time.perf_counter()
         self._step = ""

@@ -80,6 +80,21 @@ def standard_decoder(
     return decode_standard
 
 
+def standard_encoder(*, ensure_ascii: bool = True) -> Callable[[object], str]:
+    """Return a function that encodes as ``json.JSONEncoder`` does, but for values that contain themselves.
+
+    The standard library makes a new encoder for each text, which is 12,000 instructions of a log line's
+    33,000; where it has none in C, its own ``encode`` is returned.
+    """
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii)
+    make = getattr(json.encoder, "c_make_encoder", None)  # typeshed lacks it
+    if make is None:
+        return encoder.encode
+    quote = json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
+    chunks = make(None, encoder.default, quote, None, ": ", ", ", False, False, True)
+    return lambda value: "".join(chunks(value, 0))
+
+
 _encode_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 

@@ -55,10 +55,12 @@ class Invocation(NamedTuple):
 
     def members(self) -> dict[str, Any]:
         """Return the members in a payload."""
-        members = self._asdict()
-        if self.grant is None:
-            del members["grant"]
-        return members
+        request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
+        members = {
+            "request_id": request_id, "endpoint_id": endpoint_id, "area": area, "function": function,
+            "deadline": deadline, "attempt": attempt, "hops": hops,
+        }  # fmt: skip
+        return members if grant is None else {**members, "grant": grant}
 
 
 class ExecutionRef(NamedTuple):
@@ -116,8 +118,10 @@ class Callee(NamedTuple):
 class WorkerCall(NamedTuple):
     """A call of one function.
 
-    In areas with full events ``aws_event`` and ``aws_context`` replace ``body`` and ``context``.
-    ``invocation`` is absent if the caller is the predecessor's gateway or a package. ``job`` is present if
+    In areas with full events ``aws_event`` and ``aws_context`` replace ``body`` and ``context``. A decoded
+    call's ``context`` is what the payload has, JSON text: most functions don't take it (``read_context``).
+    With ``is_brief`` the context has only what a worker itself reads of it (``Worker``). ``invocation`` is
+    absent if the caller is the predecessor's gateway or a package. ``job`` is present if
     the ledger holds the call; ``content_url`` may then replace its content. ``socket`` is present if a client
     sent it over a WebSocket.
     """
@@ -125,21 +129,27 @@ class WorkerCall(NamedTuple):
     callee: Callee
     params: Mapping[str, Any]
     body: str | None = None
-    context: Mapping[str, Any] | None = None
+    context: Mapping[str, Any] | str | None = None
     aws_event: Mapping[str, Any] | None = None
     aws_context: Mapping[str, Any] | None = None
     invocation: Invocation | None = None
     job: ExecutionRef | None = None
     content_url: str | None = None
     socket: ReplyTo | None = None
+    is_brief: bool = False
 
-    def encode(self, content: str | None = None) -> str:
-        """Return the payload as JSON text; a call with a ``job`` may have its ``content`` from the ledger."""
+    def encode(self, content: str | None = None, *, brief: Mapping[str, Any] | None = None) -> str:
+        """Return the payload as JSON text.
+
+        Args:
+            content: from the ledger, for a call with a ``job``.
+            brief: sent instead of the context.
+        """
         members: dict[str, Any] = {}
         if self.content_url is not None:
             members = {"content_url": self.content_url}
         elif content is None:
-            members = self._content()
+            members = self._content(brief)
         if self.invocation is not None:
             members["invocation"] = self.invocation.members()
         if self.job is not None:
@@ -155,13 +165,16 @@ class WorkerCall(NamedTuple):
         """Return the call without settings and ids, as JSON text for the ledger."""
         return encode(self._content())
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self, brief: Mapping[str, Any] | None = None) -> dict[str, Any]:
         content: dict[str, Any] = {"params": encode(self.params)}
         if self.aws_event is not None:
             content["aws_event"] = encode(self.aws_event)
             content["aws_context"] = encode(self.aws_context)
         elif self.context is not None:
-            content |= {"body": self.body, "context": encode(self.context)}
+            content["body"] = self.body
+            content["context"] = encode(self.context if brief is None else brief)
+            if brief is not None:
+                content["brief"] = True
         return content
 
     @classmethod
@@ -171,10 +184,9 @@ class WorkerCall(NamedTuple):
         Raises:
             RequestError: a member is missing or malformed; the message names it.
         """
-        body = payload.get("body")
-        invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
+        get = payload.get
+        body, invocation, job, socket = get("body"), get("invocation"), get("job"), get("socket")
         module_name, class_name, function, setting, release, content_url = _texts(payload)
-        params, context, aws_event, aws_context = _objects(payload)
         return cls(
             Callee(
                 module_name,
@@ -182,26 +194,31 @@ class WorkerCall(NamedTuple):
                 function,
                 setting or "{}",
                 release,
-                payload.get("typed") is True,
-                payload.get("keep_empty") is True,
+                get("typed") is True,
+                get("keep_empty") is True,
             ),
-            params=params or {},
-            body=body if body is None or isinstance(body, str) else json.dumps(body),
-            context=context,
-            aws_event=aws_event,
-            aws_context=aws_context,
-            invocation=_read(Invocation, "invocation", invocation) if invocation is not None else None,
-            job=_read(ExecutionRef, "job", job) if job is not None else None,
-            content_url=content_url or None,
-            socket=_read(ReplyTo, "socket", socket) if socket is not None else None,
+            _object(payload, "params") or {},
+            body if body is None or isinstance(body, str) else json.dumps(body),
+            get("context"),
+            _object(payload, "aws_event") if "aws_event" in payload else None,
+            _object(payload, "aws_context") if "aws_context" in payload else None,
+            None if invocation is None else _read(Invocation, "invocation", invocation),
+            None if job is None else _read(ExecutionRef, "job", job),
+            content_url or None,
+            None if socket is None else _read(ReplyTo, "socket", socket),
+            get("brief") is True,
         )
+
+    def read_context(self) -> Mapping[str, Any] | None:
+        """Return the context as an object; raises what ``decode`` raises."""
+        return _object({"context": self.context}, "context")
 
 
 class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
     An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` and ``code`` are those
-    of a SilvaEngineError.
+    of a SilvaEngineError. ``takes_context`` is False where the function needn't be sent the next context.
     """
 
     kind: ResponseKind
@@ -210,13 +227,14 @@ class WorkerResponse(NamedTuple):
     error_type: str = ""
     details: ErrorDetails = ()
     code: str = ""
+    takes_context: bool = True
 
     def encode(self) -> dict[str, Any]:
         """Return the response to a caller that sent an ``invocation``.
 
         It is spelled out because ``_asdict`` would take 1.6 % of a worker's whole call.
         """
-        kind, value, status, error_type, details, code = self
+        kind, value, status, error_type, details, code, takes_context = self
         members = {
             RESPONSE_MARK: RESPONSE_VERSION,
             "kind": kind,
@@ -228,6 +246,8 @@ class WorkerResponse(NamedTuple):
             members["details"] = details
         if code:
             members["code"] = code
+        if not takes_context:
+            members["takes_context"] = False
         return members
 
     @classmethod
@@ -241,6 +261,7 @@ class WorkerResponse(NamedTuple):
                 payload.get("error_type", ""),
                 payload.get("details", ()),
                 payload.get("code", ""),
+                payload.get("takes_context", True),
             )
         return cls("text" if isinstance(payload, str) else "json", payload)
 
@@ -307,30 +328,26 @@ def _texts(payload: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _objects(payload: Mapping[str, Any]) -> list[Mapping[str, Any] | None]:
-    """Return the members that are objects, as JSON text or, from lenient callers, as they are."""
-    objects: list[Mapping[str, Any] | None] = []
-    for member in ("params", "context", "aws_event", "aws_context"):
-        value = payload.get(member)
-        if isinstance(value, str):
-            try:
-                value = _decode(value)
-            except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
-                raise _malformed(member, "a JSON object as a string", value) from None
-        if value is not None and not isinstance(value, dict):
-            raise _malformed(member, "a JSON object as a string", value)
-        objects.append(value)
-    return objects
+def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+    """Return a member that is an object, as JSON text or, from lenient callers, as it is."""
+    value = payload.get(member)
+    if isinstance(value, str):
+        try:
+            value = _decode(value)
+        except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
+            raise _malformed(member, "a JSON object as a string", value) from None
+    if value is not None and not isinstance(value, dict):
+        raise _malformed(member, "a JSON object as a string", value)
+    return value
 
 
 def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
     kind: type[Message], member: str, value: Mapping[str, Any]
 ) -> Message:
     try:
-        return kind(**value)
-    except TypeError:  # a newer Lambda's additions are dropped: a deployment updates one after the other
-        pass
-    try:
+        if tuple(value) == kind._fields[: len(value)]:  # as ``encode`` writes it
+            return kind(*value.values())
+        # a newer Lambda's additions are dropped: a deployment updates one after the other
         return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
         raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None

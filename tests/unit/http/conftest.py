@@ -145,15 +145,17 @@ class FakeInvoker(Invoker):
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.result: Any = WorkerResponse("text", '{"ok": true}').encode()
+        self.results: list[Any] = []  # before that one
 
     @override
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
     ) -> Json:
         self.sent.append(Sent(arn, json.loads(payload), event, deadline))
-        if isinstance(self.result, Exception):
-            raise self.result
-        return None if event else self.result
+        result: Any = self.results.pop(0) if self.results else self.result
+        if isinstance(result, Exception):
+            raise result
+        return None if event else result
 
 
 class FakeAlerts(AlertPublisher):

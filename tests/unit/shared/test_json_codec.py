@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.client import percent_encode
-from silvaengine.protocol.json_codec import decode, encode, encode_readable
+from silvaengine.protocol.json_codec import decode, encode, encode_readable, standard_encoder
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -62,3 +62,10 @@ def test_a_lone_surrogate_is_escaped() -> None:
 def test_path_segments_are_escaped_as_urllib_escapes_them(segment: str) -> None:
     """An ARN's colons and a connection id's equals sign stand in paths."""
     assert percent_encode(segment) == quote(segment, safe="")
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+@given(value=VALUES)
+def test_the_standard_encoder_writes_what_json_writes(value: Any, ensure_ascii: bool) -> None:
+    """Its parts are undocumented: a Python that changes them must fail here, not at a tenant's."""
+    assert standard_encoder(ensure_ascii=ensure_ascii)(value) == json.dumps(value, ensure_ascii=ensure_ascii)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.credentials import Credentials
-from silvaengine.aws.signing import sign_headers
+from silvaengine.aws.signing import DATE_SECONDS, sign_headers
 
 KEYS = st.text("ABCDEFGHIJ0123456789", min_size=16, max_size=20)
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -31,16 +31,16 @@ MOMENTS = st.integers(946_684_800, 4_102_444_800)
 def test_a_request_is_signed_as_botocore_signs_it(
     key: str, secret: str, token: str | None, segments: list[str], target: str | None, body: bytes, now: int
 ) -> None:
-    """Whatever the path, the headers, the body, the credentials and the moment are."""
+    """Whatever the path, headers, body, credentials and moment are; the date is that of a half minute."""
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     headers = {"host": "example.com", **({"x-amz-target": target} if target else {})}
-    fields = sign_headers(
+    signed = sign_headers(
         Credentials(key, secret, token), "eu-central-1", "lambda", path, headers, body, float(now)
     )
-    ours = dict(field.split(":", 1) for field in fields)
+    ours = dict(field.split(":", 1) for field in signed.split("\r\n"))
 
     with pytest.MonkeyPatch.context() as patch:
-        moment = datetime.fromtimestamp(now, UTC)
+        moment = datetime.fromtimestamp(now // DATE_SECONDS * DATE_SECONDS, UTC)
         patch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: moment)
         request: Any = AWSRequest("POST", f"https://example.com{path}", data=body, headers=headers)
         SigV4Auth(BotocoreCredentials(key, secret, token), "lambda", "eu-central-1").add_auth(request)

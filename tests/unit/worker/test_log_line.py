@@ -41,7 +41,7 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         ("plain:whoami", {"deadline": 1.0}, 504),
         ("plain:whoami", {"settings": "no JSON"}, 500),
         ("plain:whoami", {"params": None, "body": '{"a": NaN}'}, 400),
-        ("plain:whoami", {"context": "no JSON"}, 400),
+        ("plain:framed", {"context": "no JSON"}, 400),
         ("plain:whoami", {"job": JOB}, 200),  # a duplicate: nobody accepted this job
         ("plain:whoami", {"job": {}}, 400),
         ("plain:whoami", {"socket": SOCKET}, 500),  # the deployment has no WebSocket API

@@ -66,6 +66,7 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         InvalidArgumentsError: 422; its details are the first hundred faults.
         RequestError: the body isn't JSON.
     """
+    call = call._replace(context=call.read_context())
     arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
     if "context" in arguments:
         arguments["context"] = read_context(call)
@@ -155,7 +156,7 @@ def _header_texts(text: str, value_type: ValueType) -> list[str]:
 def _params(call: WorkerCall) -> dict[str, _Value]:
     if not (_is_http(call) or offered_names(call) & call.params.keys() >= OBJECT):
         return {name: _Value("body", _whole_numbers(value)) for name, value in call.params.items()}
-    query = (call.context or {}).get("query")
+    query = (call.read_context() or {}).get("query")
     values = {}
     for name, value in call.params.items():
         place: Place = "query" if query is None or name in query else "path"
@@ -168,7 +169,7 @@ def _params(call: WorkerCall) -> dict[str, _Value]:
 
 def _headers(call: WorkerCall) -> Mapping[str, Any]:
     """Return the headers by lower-case name; none for what isn't a request."""
-    headers = (call.context or call.aws_event or {}).get("headers") or {}
+    headers = (call.read_context() or call.aws_event or {}).get("headers") or {}
     return {name.lower(): value for name, value in headers.items()}
 
 

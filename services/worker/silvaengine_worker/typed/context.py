@@ -10,7 +10,7 @@ _OBJECTS = ("headers", "query", "path_parameters", "authorizer")
 
 def read_context(call: WorkerCall) -> dict[str, Any]:
     """Return the context of a call, whatever of it came; only calls by HTTP and WebSocket bring one."""
-    sent = call.context or (call.aws_event or {}).get("requestContext") or {}
+    sent = call.read_context() or (call.aws_event or {}).get("requestContext") or {}
     current = current_invocation()
     return {
         "channel": current.endpoint_id,
