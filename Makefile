@@ -111,9 +111,11 @@ upgrade: setup ## Test this version beside the last release
 browser: setup chromium ## Test the browser's client in Chromium
 	@pytest tests/browser
 
-# Two stacks, for most tests wait for one.
+# Two stacks, for most tests wait for one. tests/e2e/order.py says which files come first.
+E2E := pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
+
 e2e: setup engine ## Test deployed stacks on the local engine
-	@pytest -n 2 --dist loadfile tests/e2e
+	@$(E2E)
 
 readme: setup ## Follow the README as a newcomer would
 	@pytest tests/readme
@@ -127,6 +129,7 @@ DOUBLED := announcements answers events jobs operation preflight prove tenant we
 nightly: setup ## Do what is long and rare: no limit of time
 	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
 	@pytest -m nightly
+	@$(E2E) --shuffle "$$(date +%s)"
 	@pytest --double $(addprefix tests/e2e/test_,$(addsuffix .py,$(DOUBLED)))
 	@python -m tests.simulation.run --calls 1000000
 	@$(MAKE) bench

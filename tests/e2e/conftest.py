@@ -27,13 +27,18 @@ from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from ..canaries import found_in
+from .baseline import Baseline
 from .counting_proxy import CountingProxy
 from .desk import Desk, open_to_key
 from .http_client import Api
+from .logs import written
+from .order import sort
 from .registry_rows import API_KEY, Rows
 from .shop import Shop
+from .sources import event_sources
 
 PROJECT = Path(__file__).parents[2]
+REFRESH_SECONDS = 1  # of the shared stack; 5 by default, as in the second stacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Deployment:
     def schedule(self, *, enabled: bool) -> None:
         """Let the sweeper's schedule run, or stand."""
         events = self.engine.client("events")
-        (rule,) = [name for name in _rules(events) if "Sweep" in name and deploy.LOCAL_STACK in name]
+        names = [rule["Name"] for rule in events.list_rules()["Rules"]]
+        (rule,) = [name for name in names if "Sweep" in name and deploy.LOCAL_STACK in name]
         (events.enable_rule if enabled else events.disable_rule)(Name=rule)
 
     @property
@@ -90,10 +96,7 @@ class Deployment:
 
     def written(self) -> str:
         """Return everything that the stack's Lambdas have logged, whatever it is."""
-        logs = self.engine.client("logs")
-        groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-        ours = (group for group in groups if f"/{deploy.LOCAL_STACK}-" in group)
-        return "\n".join(message for group in ours for message in _messages(logs, group))
+        return written(self.engine.client("logs"), f"/{deploy.LOCAL_STACK}-")
 
     def worker_log(self) -> LogTail:
         """What the worker writes from now on."""
@@ -129,27 +132,6 @@ def with_role(engine: LocalEngine, role: str, service: str) -> Any:
     )
 
 
-def _messages(logs: Any, group: str) -> Iterator[str]:
-    """Return all messages of a log group; the engine gives 10,000 at once, and no token for more."""
-    start, seen = 0, set[tuple[Any, ...]]()
-    while True:
-        events = logs.filter_log_events(logGroupName=group, startTime=start)["events"]
-        new = [
-            event
-            for event in events
-            if (event["logStreamName"], event["timestamp"], event["message"]) not in seen
-        ]
-        if not new:
-            return
-        seen = {(event["logStreamName"], event["timestamp"], event["message"]) for event in events}
-        start = events[-1]["timestamp"]
-        yield from (event["message"] for event in new)
-
-
-def _rules(events: Any) -> list[str]:
-    return [rule["Name"] for rule in events.list_rules()["Rules"]]
-
-
 def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float = 20.0) -> Mapping[str, Any]:
     """Ask for a job until it stands as wanted; fails when it doesn't in time."""
     deadline = time.monotonic() + seconds
@@ -164,8 +146,14 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that puts the double before the engine."""
+    """Add the options that put the double before the engine, and the files in another order."""
     parser.addoption("--double", action="store_true", help="test against an engine as strict as AWS")
+    parser.addoption("--shuffle", metavar="SEED", help="take the files in an order that comes of this seed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    sort(items, config.getoption("--shuffle", default=None))
 
 
 @pytest.fixture(scope="session")
@@ -204,10 +192,25 @@ def copy_project(target: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
+def baselines() -> list[Baseline]:
+    """What the files' tests find, once there is the stack that they share."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def deployment(project: Path, engine: LocalEngine, baselines: list[Baseline]) -> Iterator[Deployment]:
     """The stack on the session's engine."""
     with deployed(project, engine) as stack:
+        baselines.append(Baseline(engine, stack.outputs.table_prefix))
         yield stack
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _as_before(baselines: list[Baseline]) -> Iterator[None]:
+    """Take back what a file's tests have left, since files come in any order."""
+    yield
+    for baseline in baselines:
+        baseline.restore()
 
 
 @contextmanager
@@ -223,6 +226,7 @@ def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             "FullEventAreas": "whole",
             "IsolatedWorker": "true",
             "HttpGatewayTimeout": "12",
+            "RegistryRefreshSeconds": str(REFRESH_SECONDS),
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
             "SnsTopicArn": topic,
@@ -241,25 +245,6 @@ def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         assert found_in(deployed.written()) == []
 
 
-def event_sources(engine: LocalEngine) -> Mapping[str, str]:
-    """Make the sources that exist before a deployment; return its parameters for them and for its own."""
-    topic = engine.client("sns").create_topic(Name="news")["TopicArn"]
-    orders = engine.client("dynamodb").create_table(
-        TableName="orders",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )["TableDescription"]
-    return {
-        "EventTopicArn": topic,
-        "EventStreamArn": orders["LatestStreamArn"],
-        "EventRuleSources": "shop",
-        "NewEventBucketName": "e2e-inbox",
-        "MakeFifoQueue": "true",
-    }
-
-
 @pytest.fixture(scope="session")
 def api(deployment: Deployment) -> Api:
     """The REST API of the deployed stack."""
@@ -273,7 +258,7 @@ def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Sh
     return Shop(tmp_path_factory.mktemp("packages") / "shop", target)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """The package of typed functions, published, and a key that opens it."""
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)

@@ -25,17 +25,18 @@ def queue(deployment: Deployment) -> str:
     return url
 
 
-def received(deployment: Deployment, queue: str) -> list[dict[str, Any]]:
-    """Take what lies in the queue; wait for the first message at most."""
+def received(deployment: Deployment, queue: str, function: str) -> list[dict[str, Any]]:
+    """Take what lies in the queue about a function; wait for the first message at most."""
     sqs = deployment.engine.client("sqs")
     response = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)
-    return [json.loads(message["Body"]) for message in response.get("Messages", [])]
+    notices = [json.loads(message["Body"]) for message in response.get("Messages", [])]
+    return [each for each in notices if json.loads(each["Message"]).get("function") == function]
 
 
 def test_a_failing_function_is_one_notice(api: Api, deployment: Deployment, queue: str) -> None:
     """A function that fails again and again is told once, by its Lambda's ARN and without its words."""
     request_ids = [api.get("/core/e2e/fail_loudly", KEY).headers["x-request-id"] for _ in range(3)]
-    (notice,) = received(deployment, queue)
+    (notice,) = received(deployment, queue, "fail_loudly")
     assert notice["Subject"] == deployment.outputs.worker_arn[:99]
     told = json.loads(notice["Message"])
     assert told["request_id"] in request_ids
@@ -51,7 +52,7 @@ def test_a_failure_that_nobody_waits_for_is_a_notice_and_kept(
     wait_for_status(api, job_id, {"dead"})
     deployment.dead_letters()
     deployment.sweep()
-    (notice,) = received(deployment, queue)
+    (notice,) = received(deployment, queue, "fail_later")
     told = json.loads(notice["Message"])
     assert (told["function"], told["cause"], told["job_id"]) == ("fail_later", "RuntimeError", job_id)
     (letter,) = deployment.dead_letters()

@@ -19,8 +19,7 @@ KEY = {"x-api-key": API_KEY}
 def cold(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment with a gateway that has yet to start, and does not look for changes of the registry.
 
-    The look is one more call every five seconds, and when it comes depends on this machine's speed. Nor does
-    the sweeper, whose calls would be counted.
+    The look is one more call every five seconds, and when it comes depends on this machine's speed.
     """
     functions, arn = deployment.engine.client("lambda"), deployment.outputs.http_gateway_arn
     usual = functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]
@@ -30,9 +29,7 @@ def cold(deployment: Deployment) -> Iterator[Deployment]:
         deploy.redeploy_function(deployment.project, deployment.engine, deployment.outputs, "HttpGateway")
 
     restart(usual | {"REGISTRY_REFRESH_SECONDS": "3600"})
-    deployment.schedule(enabled=False)
     yield deployment
-    deployment.schedule(enabled=True)
     restart(usual)
 
 

@@ -1,7 +1,6 @@
 """Canaries on a real deployment: what each tenant gets, what instances report, and what the sweeper does."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -78,16 +77,14 @@ class Till:
 
 
 @pytest.fixture(scope="module")
-def till(deployment: Deployment) -> Iterator[Till]:
-    """Publish two releases, which two tenants may call; the sweeper comes when it is called."""
+def till(deployment: Deployment) -> Till:
+    """Publish two releases, which two tenants may call."""
     for tenant in (COVERED, OTHER):
         deployment.rows.put("endpoints", endpoint_id=tenant, special_connection=True)
         deployment.rows.put(
             "connections", endpoint_id=tenant, api_key="#####", packages=[{"package": "till"}]
         )
-    deployment.schedule(enabled=False)
-    yield Till(deployment)
-    deployment.schedule(enabled=True)
+    return Till(deployment)
 
 
 def test_one_that_fails_in_a_fifth_of_its_calls_is_taken_back_by_itself(till: Till) -> None:

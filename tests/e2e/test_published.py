@@ -4,6 +4,7 @@ import io
 import json
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from .conftest import Deployment, wait_for_record
 from .socket_client import Socket
 
 TENANTS = ("e2e-shop-a", "e2e-shop-b")
-SEEN_SECONDS = 15.0  # an instance looks for changes every five seconds, and this machine is busy
+SEEN_SECONDS = 15.0  # an instance soon looks for changes, and this machine is busy
 CODE = """
 from pathlib import Path
 from silvaengine_base import current_invocation
@@ -207,14 +208,13 @@ def test_a_turned_pointer_is_followed_and_a_pin_holds(serving_first: Package) ->
 
 
 def test_a_warm_request_makes_one_aws_call(serving_first: Package, deployment: Deployment) -> None:
-    """The Invoke alone, but for the look for changes that falls into one of them."""
-    made = []
-    for _ in range(5):
+    """The Invoke alone; looks for changes, and what another instance has to read first, fall into a few."""
+    made = Counter[tuple[str, ...]]()
+    for _ in range(20):
         with deployment.proxy.recorded() as calls:
             serving_first.ask()
-        made.append(tuple(calls))
-    assert ("Lambda.Invoke",) in made
-    assert set(made) <= {("Lambda.Invoke",), ("DynamoDB.GetItem", "Lambda.Invoke")}
+        made[tuple(calls)] += 1
+    assert made["Lambda.Invoke",] >= 15, made
 
 
 def test_every_way_in_leads_to_the_release(
