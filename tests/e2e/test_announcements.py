@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -16,6 +15,7 @@ from silvaengine_cli.main import cli
 from .conftest import Deployment
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
+from .second_stack import deploy_again
 
 SEEN_SECONDS = 15.0  # five, as promised, and a cold start
 PREFIX = "streamed-"
@@ -58,11 +58,11 @@ def test_announced_rows_are_seen(deployment: Deployment) -> None:
 
 
 @pytest.fixture(scope="module")
-def streamed(project: Path, engine: LocalEngine, deployment: Deployment) -> deploy.StackOutputs:
+def streamed(deployment: Deployment) -> deploy.StackOutputs:
     """A second stack, of the same artefacts, whose tables have streams."""
     parameters = {"TablePrefix": PREFIX, "RegistryStreams": "own"}
-    outputs = deploy.deploy(project, engine, stack="with-streams", parameters=parameters)
-    Rows(engine.client("dynamodb"), PREFIX).put_test_registry(outputs.worker_arn)
+    outputs = deploy_again(deployment, "with-streams", parameters)
+    Rows(deployment.engine.client("dynamodb"), PREFIX).put_test_registry(outputs.worker_arn)
     return outputs
 
 

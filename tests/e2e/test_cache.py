@@ -21,6 +21,7 @@ from silvaengine_cli.watch import REGISTRY_FILE
 from .conftest import Deployment
 from .http_client import Api, Response
 from .registry_rows import ADMIN_KEY, API_KEY, Rows
+from .second_stack import deploy_again
 
 KEY = {"x-api-key": API_KEY}
 ADMIN = {"x-api-key": ADMIN_KEY}
@@ -95,9 +96,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Popen
 
 
 @pytest.fixture(scope="module")
-def cached(
-    project: Path, engine: LocalEngine, deployment: Deployment, redis: tuple[int, Popen[bytes]]
-) -> deploy.StackOutputs:
+def cached(deployment: Deployment, redis: tuple[int, Popen[bytes]]) -> deploy.StackOutputs:
     """A second stack, of the same artefacts, that has Redis."""
     parameters = {
         "TablePrefix": "cached-",
@@ -106,9 +105,9 @@ def cached(
         "CacheDir": "none",
         "RedisWorkerUsername": "default",
     }
-    outputs = deploy.deploy(project, engine, stack=STACK, parameters=parameters)
-    tables = engine.client("dynamodb")
-    apply_file(project / REGISTRY_FILE, RegistryTables(tables, outputs.table_prefix), outputs.worker_arn)
+    outputs = deploy_again(deployment, STACK, parameters)
+    tables, file = deployment.engine.client("dynamodb"), deployment.project / REGISTRY_FILE
+    apply_file(file, RegistryTables(tables, outputs.table_prefix), outputs.worker_arn)
     Rows(tables, outputs.table_prefix).put_test_registry(outputs.worker_arn)
     return outputs
 

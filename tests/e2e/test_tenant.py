@@ -20,6 +20,7 @@ from silvaengine_cli.main import cli
 from .conftest import Deployment
 from .http_client import Api, Response
 from .registry_rows import API_KEY, Rows
+from .second_stack import deploy_again
 from .socket_client import Socket
 
 STACK, PREFIX = "tenants", "tenants-"
@@ -91,12 +92,7 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    project: Path,
-    engine: LocalEngine,
-    deployment: Deployment,  # it has built what this one deploys
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
+def stack(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with Redis, and two tenants with keys, settings, a hook and bindings."""
     with running_redis(tmp_path_factory.mktemp("redis")) as (port, _):
         parameters = {
@@ -106,7 +102,7 @@ def stack(
             "RedisWorkerUsername": "default",
             "CacheDir": "none",
         }
-        outputs = deploy.deploy(project, engine, stack=STACK, parameters=parameters)
+        engine, outputs = deployment.engine, deploy_again(deployment, STACK, parameters)
         rows, worker = Rows(engine.client("dynamodb"), PREFIX), outputs.worker_arn
         for name in FUNCTIONS:
             rows.put_function(worker, name)
