@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
+from botocore.retries.standard import ExponentialBackoff
 from click.testing import CliRunner
 
 from silvaengine_cli.deploy import delete_unfinished, failed_resources, zip_files
@@ -148,8 +149,9 @@ def test_nothing_is_left_of_an_engine_that_ended(engine_program: Path, tmp_path:
         socket.create_connection((HOST, ports[0]))
 
 
-def test_engine_that_is_gone_says_how_to_start_one() -> None:
+def test_engine_that_is_gone_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a `silvaengine dev` that was killed has left names an engine at which nothing answers."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)  # between attempts to connect
     result = CliRunner().invoke(
         cli, ["list", "--endpoint-url", "http://127.0.0.1:1", "--table-prefix", "se-"]
     )

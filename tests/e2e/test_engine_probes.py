@@ -15,6 +15,7 @@ from silvaengine_cli.tail import LogTail
 from .conftest import wait_for_record, with_role
 from .probe import TEMPLATE, Probe, deploy_probe
 from .socket_client import RefusedError, Socket
+from .strict_world import client
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
 
 def test_versions_share_what_their_function_has_reserved(probe: Probe) -> None:
     """A version without room is refused, as on AWS; without our launcher it takes no part."""
-    functions, name = probe.engine.client("lambda"), probe.outputs["Function"]
+    functions, name = client(probe.engine, "lambda"), probe.outputs["Function"]
     version = functions.publish_version(FunctionName=name)["Version"]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     try:

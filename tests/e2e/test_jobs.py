@@ -13,18 +13,18 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from silvaengine_cli import deploy
+from silvaengine_cli import dead_letters, deploy
 from silvaengine_cli.main import cli
 from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .http_client import Api
 from .registry_rows import API_KEY, LARGE_SETTINGS
+from .test_announcements import eventually
 from .test_permissions import assumed
 
 KEY = {"x-api-key": API_KEY}
 LEASE_SECONDS = 36  # the worker's timeout of this deployment, and the ledger's margin
-CALLS = 2000
 ANY_STATUS = {"accepted", "running", "succeeded", "failed", "dead"}
 
 
@@ -81,13 +81,24 @@ def test_many_at_once_under_one_key_run_once(api: Api, effects: Path) -> None:
 
 
 def test_a_crashed_job_is_taken_up_again(deployment: Deployment, api: Api, effects: Path) -> None:
-    """Under `retry` the sweeper hands the job to another worker when the first one's time is over."""
+    """Under `retry` the sweeper hands the job to another worker when the first one's time is over.
+
+    It comes each minute, and tells in one line what it did and how far it is behind.
+    """
     body = {"path": str(effects), "call": "1", "wrong": "crash"}
     job_id = api.post("/core/e2e/effect_later", body, KEY).json()["job_id"]
     assert deployment.sweep().get("dispatched", 0) == 0
-    done = sweep_until(deployment, api, job_id, "succeeded")
+    log = LogTail(deployment.engine, deployment.outputs.function_arns["Sweeper"])
+    deployment.schedule(enabled=True)
+    try:
+        done = wait_for_status(api, job_id, {"succeeded"}, seconds=LEASE_SECONDS + 150)
+    finally:
+        deployment.schedule(enabled=False)
     assert (done["attempts"], done["result"]["attempt"]) == (2, 2)
     assert happened(effects) == {"1": 1}
+    line = wait_for_record(log, lambda record: record.get("dispatched") == 1)
+    assert (line["service"], line["status"], line["DeadJobs"]) == ("sweeper", 200, 0)
+    assert line["SweeperLag"] >= 0
 
 
 def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api: Api, effects: Path) -> None:
@@ -109,8 +120,11 @@ def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api
     assert "hunter2" not in json.dumps(facts)
 
 
-def test_an_operator_takes_up_what_was_given_up(deployment: Deployment, api: Api) -> None:
+def test_an_operator_takes_up_what_was_given_up(
+    deployment: Deployment, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looked at, redriven from the queue, retried by its id, purged: each command does what its help says."""
+    monkeypatch.setattr(dead_letters, "HOLD_SECONDS", 2)
     deployment.dead_letters()
     job_id = api.post("/core/e2e/fail_again", {}, KEY).json()["job_id"]
     wait_for_status(api, job_id, {"dead"})
@@ -120,8 +134,10 @@ def test_an_operator_takes_up_what_was_given_up(deployment: Deployment, api: Api
     shown = command(deployment, "jobs", "show", job_id)
     assert (shown["state"], shown["endpoint_id"]) == ("dead", "e2e")
     assert not {"owner", "effect", "content", "result"} & shown.keys()
-    time.sleep(20)  # what was looked at comes back to the queue
-    assert command(deployment, "dlq", "redrive", "--function", "fail_again", "--yes") == {job_id: "accepted"}
+    redriven = eventually(  # once what was looked at is back in the queue
+        lambda: command(deployment, "dlq", "redrive", "--function", "fail_again", "--yes"), bool
+    )
+    assert redriven == {job_id: "accepted"}
     deployment.sweep()
     wait_for_status(api, job_id, {"dead"})
     assert command(deployment, "jobs", "retry", job_id) == {job_id: "accepted"}
@@ -199,21 +215,12 @@ def test_the_worker_moves_nothing_without_the_owners_token(deployment: Deploymen
         )
 
 
-def test_the_schedule_runs_the_sweeper(deployment: Deployment) -> None:
-    """Each minute, with one line that tells what it did and how far it is behind."""
-    log = LogTail(deployment.engine, deployment.outputs.function_arns["Sweeper"])
-    deployment.schedule(enabled=True)
-    try:
-        line = wait_for_record(log, lambda record: record.get("service") == "sweeper", seconds=90)
-    finally:
-        deployment.schedule(enabled=False)
-    assert (line["status"], line["DeadJobs"]) == (200, 0)
-    assert line["SweeperLag"] >= 0
-
-
 @pytest.mark.timeout(900)
-def test_the_promises_hold_for_2000_calls(deployment: Deployment, api: Api, effects: Path) -> None:
-    """2,000 calls, a fifth failing at first: every job succeeds, keyed calls have one effect at most."""
+@pytest.mark.parametrize("calls", [400, pytest.param(2_000, marks=pytest.mark.nightly)])
+def test_the_promises_hold_for_many_calls(
+    deployment: Deployment, api: Api, effects: Path, calls: int
+) -> None:
+    """A fifth of them fails at first: every job succeeds, keyed calls have one effect at most."""
     wrongs = {0: "raise", 5: "late"}
 
     def call(number: int) -> tuple[int, str]:
@@ -221,10 +228,10 @@ def test_the_promises_hold_for_2000_calls(deployment: Deployment, api: Api, effe
         if number % 3:
             response = api.post("/core/e2e/effect_later", body, KEY)
             return response.status, response.json()["job_id"]
-        return api.post("/core/e2e/effect_once", body, keyed(f"call-{number}")).status, ""
+        return api.post("/core/e2e/effect_once", body, keyed(f"{effects}-{number}")).status, ""
 
     with ThreadPoolExecutor(6) as pool:
-        responses = list(pool.map(call, range(CALLS)))
+        responses = list(pool.map(call, range(calls)))
     jobs = {number: job_id for number, (_, job_id) in enumerate(responses) if job_id}
     assert {status for status, job_id in responses if job_id} == {202}
     states = settled(deployment, jobs)
@@ -237,7 +244,7 @@ def test_the_promises_hold_for_2000_calls(deployment: Deployment, api: Api, effe
         else:
             assert status == (500 if wrong else 200), number
             assert counted[str(number)] == (0 if wrong == "raise" else 1), number
-    assert len(states) + sum(not job_id for _, job_id in responses) == CALLS
+    assert len(states) + sum(not job_id for _, job_id in responses) == calls
 
 
 def settled(deployment: Deployment, jobs: Mapping[int, str]) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import LocalEngine, local_engine
-from silvaengine_cli.prove import AREAS, leftovers
+from silvaengine_cli.prove import AREAS, deploying, leftovers
 from silvaengine_cli.prove.names import new_name
 from silvaengine_cli.prove.run import Run, perform, phases
 
@@ -112,14 +112,21 @@ def test_ctrl_c_in_the_middle_leaves_nothing(account: LocalEngine) -> None:
     assert "nothing stays" in output
 
 
-FAILING = ("deploy", "registry", *AREAS)
+@pytest.mark.timeout(300, method="thread")
+def test_a_failure_leaves_nothing(account: LocalEngine, tmp_path: Path) -> None:
+    """What was made before it is deleted, and the failure is told."""
+
+    def fail(run: Run) -> None:
+        deploying.make_sources(run.deployment, run.name)
+        raise click.ClickException("injected")
+
+    with pytest.raises(click.ClickException, match="deploy failed"):
+        perform(run_on(account, tmp_path), {"deploy": fail})
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(900, method="thread")
-@pytest.mark.parametrize(
-    "failing",
-    [each if each == "registry" else pytest.param(each, marks=pytest.mark.nightly) for each in FAILING],
-)
+@pytest.mark.parametrize("failing", ["deploy", "registry", *AREAS])
 def test_a_failure_in_any_phase_leaves_nothing(account: LocalEngine, tmp_path: Path, failing: str) -> None:
     """Whichever phase fails after its work, the account is empty afterwards, and the failure is told."""
     run = run_on(account, tmp_path)
