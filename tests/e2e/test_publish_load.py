@@ -24,7 +24,7 @@ from .second_stack import deploy_again
 from .shop import TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
-PARALLEL = 16
+PARALLEL = 6  # two for each tenant; each call at a time is a process of each Lambda
 STACK = "published"
 DOUBLE_SECONDS = 10.0  # what the double delays
 
