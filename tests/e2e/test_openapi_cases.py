@@ -91,7 +91,7 @@ def test_a_job_answers_as_described(deployment: Deployment, tmp_path: Path) -> N
 @pytest.mark.timeout(0)
 def test_all_kinds_of_parameters_and_results(deployment: Deployment, tmp_path: Path) -> None:
     """Five thousand requests to functions with each type that docs/functions.md names, in each place."""
-    folder = tmp_path / "kinds"
+    folder = tmp_path / "packages/kinds"
     shutil.copytree(PACKAGE, folder)
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
     publish(target, folder, "", lambda _line: None)
