@@ -159,11 +159,11 @@ def test_a_roll_out_loses_nothing(roll_out: RollOut) -> None:
     check_jobs(roll_out, load)
 
 
-def greeted(roll_out: RollOut) -> bool:
-    """Return whether a message gets its response."""
+def greet(roll_out: RollOut) -> None:
+    """Check that a message gets its response."""
     with roll_out.connect() as socket:
-        message = {"funct": "hail", "payload": {"name": "Ada"}, "id": uuid4().hex}
-        return bool(said(socket, message)["data"] == {"message": "Hail, Ada!"})
+        frame = said(socket, {"funct": "hail", "payload": {"name": "Ada"}, "id": uuid4().hex})
+        assert frame.get("data") == {"message": "Hail, Ada!"}, frame
 
 
 @pytest.mark.timeout(600)
@@ -188,13 +188,13 @@ def test_packages_follow_an_upgrade_without_a_lost_request(
     with load.running():
         with load.updating():
             roll_out.update_stack()
-        assert greeted(roll_out)
+        greet(roll_out)
         check_jobs(roll_out, load)
         for package, module in PACKAGES.items():
             run("packages", "move", module, "--as", package)
             assert "release 1 of" in roll_out.run("publish", f"packages/{package}")
         roll_out.register()
-        assert greeted(roll_out)
+        greet(roll_out)
         for source in changes.values():
             with (project / source).open("a") as code:
                 code.write("\nCHANGED = True\n")
@@ -204,7 +204,7 @@ def test_packages_follow_an_upgrade_without_a_lost_request(
             roll_out.update_stack(EarlierWorkers="false", LogLevel="DEBUG")
         updated = roll_out.run("packages", "update")
         assert updated.count(f"serves instead of 1, which lacked {lacked}") == len(PACKAGES), updated
-        assert greeted(roll_out)
+        greet(roll_out)
     assert load.failed_between_updates == []
     assert len(load.failed) <= 2 * CLIENTS * len(load.updates), load.failed
     assert len(load.told) > 100
