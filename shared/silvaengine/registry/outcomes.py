@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from silvaengine.registry.canary import Canary
     from silvaengine.registry.releases import Pointer, Release
 
+    class Answer(Protocol):
+        """What a function answers."""
+
+        @property
+        def status(self) -> int:
+            """Its HTTP status."""
+
+
 FAILED = 500  # a call has failed from this status on
 HOUR_SECONDS = 3600
 PART_SECONDS = 600
@@ -40,14 +48,6 @@ _logger = logging.getLogger(__name__)
 
 type Counts = tuple[int, int]
 """Calls, and those of them that failed."""
-
-
-class Answer(Protocol):
-    """What a function answers."""
-
-    @property
-    def status(self) -> int:
-        """Its HTTP status."""
 
 
 class Outcome:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import LruCache
-from silvaengine.registry.canary import Canary
 from silvaengine.settings import PACKAGE_MARK
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.canary import Canary
     from silvaengine.registry.model import FunctionEntry, KeyAccess
     from silvaengine.registry.rows import RegistryRows
 
@@ -36,14 +36,13 @@ class Pointer(NamedTuple):
     package: str
     release: int
     pins: Mapping[str, int]
-    canary: Canary | None = None
+    canary: "Canary | None" = None
 
     @classmethod
     def from_row(cls, row: "Row") -> "Pointer":
         """Read the pointer's item."""
         pins = {endpoint_id: int(number) for endpoint_id, number in (row.get("pins") or {}).items()}
-        canary = Canary.from_row(row["canary"]) if row.get("canary") else None
-        return cls(row["package"], int(row["release"]), pins, canary)
+        return cls(row["package"], int(row["release"]), pins, _canary_of(row))
 
     def choose(self, endpoint_id: str) -> int:
         """Return the number of the release that serves a tenant."""
@@ -217,6 +216,14 @@ class Releases:
             found: Mapping[str, Any] = json.loads(row.get("descriptions") or "{}")
             return found
         return {}
+
+
+def _canary_of(row: "Row") -> "Canary | None":
+    if not row.get("canary"):
+        return None
+    from silvaengine.registry.canary import Canary  # lazy: few packages have one
+
+    return Canary.from_row(row["canary"])
 
 
 def call_of(name: str, config: Mapping[str, Any]) -> str:
