@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from silvaengine.registry.releases import call_of
 from silvaengine.registry.routes import Route
 from silvaengine_cli.closest import closest
 from silvaengine_cli.descriptions import Descriptions
 from silvaengine_cli.packages.definitions import modules_in
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.model import FunctionSpec, function_name
+from silvaengine_cli.registry.rows import function_config
 
 SECONDS = 60.0
 
@@ -42,7 +44,9 @@ def undescribable(
         folder: where their packages are.
         typed: whether functions are that don't say it.
     """
-    callees = [[*callee, True] for _, _, callee in _typed(functions, typed=typed)]
+    callees = [
+        [*function.callee(function_name(label)), True] for label, function in _typed(functions, typed=typed)
+    ]
     if callees:
         yield from unfit(functions, _describe(folder, callees), typed=typed)
 
@@ -51,9 +55,10 @@ def unfit(
     functions: Mapping[str, FunctionSpec], described: Descriptions, *, typed: bool = False
 ) -> Iterator[Finding]:
     """Yield what is wrong with typed functions by what they say of themselves."""
-    for label, function, (module, class_name, name) in _typed(functions, typed=typed):
+    for label, function in _typed(functions, typed=typed):
         path = ("functions", label, *(["call"] if function.call else []))
-        said = described.get(f"{module}:{class_name}.{name}" if class_name else f"{module}:{name}")
+        config = function_config(function_name(label), function)
+        said = described.get(call_of(label, config))
         if said is None:
             yield Finding(path, "its module can't be looked at here", warning=True)
         elif "error" not in said:
@@ -63,15 +68,14 @@ def unfit(
             reason = said["error"].rpartition("\n")[2]
             yield Finding(path, f"its module can't be looked at here: {reason}", warning=True)
         else:
-            yield Finding(path, f"{module.replace('.', '/')}.py: {said['error']}: {_HINT}")
+            file = config["module_name"].replace(".", "/")
+            yield Finding(path, f"{file}.py: {said['error']}: {_HINT}")
 
 
-def _typed(
-    functions: Mapping[str, FunctionSpec], *, typed: bool
-) -> Iterator[tuple[str, FunctionSpec, tuple[str, str, str]]]:
+def _typed(functions: Mapping[str, FunctionSpec], *, typed: bool) -> Iterator[tuple[str, FunctionSpec]]:
     for label, function in functions.items():
         if function.lambda_arn is None and (typed if function.typed is None else function.typed):
-            yield label, function, function.callee(function_name(label))
+            yield label, function
 
 
 def _missing_parameters(route: str, taken: Mapping[str, Any]) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _missing_parameters(route: str, taken: Mapping[str, Any]) -> Iterator[str]:
 
 def _describe(folder: FilePath, functions: list[list[object]]) -> Descriptions:
     """Return what the describer says; nothing where it doesn't come back."""
-    path = os.pathsep.join([str(folder.resolve()), *sys.path])
+    path = os.pathsep.join(filter(None, [str(folder.resolve()), *sys.path]))
     try:
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-P", "-c", _DESCRIBE],
@@ -95,7 +99,7 @@ def _describe(folder: FilePath, functions: list[list[object]]) -> Descriptions:
             timeout=SECONDS,
             check=True,
         )
-    except subprocess.SubprocessError:
+        said: Descriptions = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError):
         return {}
-    said: Descriptions = json.loads(done.stdout)
     return said
