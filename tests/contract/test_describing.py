@@ -1,6 +1,8 @@
 """``apply`` describes the typed functions that ship, by what the deployed worker says."""
 
 import json
+import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,10 +48,12 @@ class BrokenLambda:
 
 
 @pytest.fixture
-def tables(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> RegistryTables:
-    """The account's registry tables; the worker's functions can be imported."""
+def tables(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RegistryTables]:
+    """The account's registry tables; the worker's functions can be imported, and aren't for other tests."""
     monkeypatch.syspath_prepend(PACKAGES)
-    return RegistryTables(dynamodb)
+    yield RegistryTables(dynamodb)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "sample_functions"]:
+        del sys.modules[name]
 
 
 def put(tables: RegistryTables, name: str, **config: Any) -> None:

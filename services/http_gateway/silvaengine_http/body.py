@@ -14,6 +14,7 @@ from silvaengine.protocol.strict_json import MAX_VALUES, parse_strict_json, too_
 FILES_LIMIT = 4_194_304  # bytes, 4 MB: of files, which go to the worker as base64 beside all else
 BASE64_LIMIT = SYNC_LIMIT * 3 // 4  # bytes, 4.5 MB: of a body that comes as base64, as API Gateway's do
 
+_SPACE = " \t\n\r"  # JSON's: RFC 8259, section 2; Python knows more
 _WHAT = "The body"
 _NOT_BASE64 = "The body is not valid base64"
 _FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
@@ -50,7 +51,7 @@ def read_body(
     if not _is_json(media_type):
         return _files_as_json(body, headers["content-type"], is_base64=is_base64, is_gzip=is_gzip)
     text = _gunzip(body, is_base64=is_base64) if is_gzip else _utf8(body, is_base64=is_base64)
-    start = text.lstrip()[:1]
+    start = text.lstrip(_SPACE)[:1]
     if not start:
         return None
     if media_type == _FORM_TYPE and start not in {"{", "["}:

@@ -80,6 +80,8 @@ def test_a_form_that_is_not_utf8_is_refused() -> None:
         ('{\n "a": 1,\n}', "trailing comma before end of object at line 2 column 8"),
         ("{'a': 1}", "Expecting property name enclosed in double quotes at line 1 column 2"),
         ("hello", "Expecting value at line 1 column 1"),
+        ("\x1f", "Expecting value at line 1 column 1"),
+        ("\u00a0", "Expecting value at line 1 column 1"),
         ('{"a": "\n"}', "Invalid control character at line 1 column 8"),
         ('{"a": 1} x', "Extra data at line 1 column 10"),
         ('"NaN" NaN', "Extra data at line 1 column 7"),
