@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from secrets import token_hex
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from silvaengine_cli.packages import PROJECT_FILE
 
@@ -41,22 +41,16 @@ def platform_sources(application: Path) -> Path:
     if is_clone(application):
         return application
     target = application / ".silvaengine" / "platform" / version("silvaengine-base")
-    for name, source in _pieces():
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(
-                source, target / name, copy_function=_copy_changed, ignore=ignored, dirs_exist_ok=True
-            )
-        else:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            _copy_changed(str(source), str(target / name))
+    target.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".copying-") as temporary:
+        for name, source in _pieces():
+            _copy(source, target / name, Path(temporary))
     for operators in OPERATORS:
         _link_members(application / operators, target / operators)
     for lambdas in target.glob("services/*/lambdas.toml"):
         for declared in tomllib.loads(lambdas.read_text()).values():
-            if "operators" in declared and not (link := lambdas.with_name(declared["operators"])).exists():
-                with suppress(FileExistsError):
-                    link.symlink_to(Path("..", "..", link.name))
+            if operators := declared.get("operators"):
+                _link(lambdas.with_name(operators), Path("..", "..", operators))
     return target
 
 
@@ -74,13 +68,22 @@ def _pieces() -> Iterator[tuple[str, Path]]:
         yield name, root / name
 
 
-def _copy_changed(source: str, target: str) -> None:
-    """Copy a file unless it is there already: others may be building from it, or copying the same."""
-    if Path(target).exists() and filecmp.cmp(source, target):
-        return
-    temporary = Path(f"{target}.{token_hex(8)}")
-    shutil.copy2(source, temporary)
-    temporary.replace(target)
+def _copy(source: Path, target: Path, temporary: Path) -> None:
+    """Copy what isn't there already, each file as a whole: another command may be building from it."""
+
+    def copy_changed(file: str, copy: str) -> None:
+        if Path(copy).exists() and filecmp.cmp(file, copy):
+            return
+        with NamedTemporaryFile(dir=temporary, delete=False) as new:
+            shutil.copy2(file, new.name)
+        Path(new.name).replace(copy)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, target, copy_function=copy_changed, ignore=ignored, dirs_exist_ok=True)
+    else:
+        copy_changed(str(source), str(target))
 
 
 def _link_members(source: Path, target: Path) -> None:
@@ -88,8 +91,11 @@ def _link_members(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for link in target.iterdir():
         if link.is_symlink() and not link.exists():
-            link.unlink()
+            link.unlink(missing_ok=True)
     for member in source.iterdir() if source.is_dir() else ():
-        if not (link := target / member.name).exists():
-            with suppress(FileExistsError):
-                link.symlink_to(member.resolve())
+        _link(target / member.name, member.resolve())
+
+
+def _link(link: Path, target: Path) -> None:
+    with suppress(FileExistsError):
+        link.symlink_to(target)

@@ -73,4 +73,19 @@ def deploy_stage(project: Project, stage: Stage, deployment: Deployment, *, conf
         *(["--config-env", stage.name] if is_clone(project.folder) else own),
         *override(parameters_to_deploy(project, stage, deployment.endpoint_url)),
     ]
+    before = waiting_changes(deployment)
     run_sam(command, platform, account_environment(deployment), shown=True)
+    if waiting_changes(deployment) - before:  # for sam that is no failure
+        raise DeployError(f"stack {deployment.stack} was not changed, since you didn't want it")
+
+
+def waiting_changes(deployment: Deployment) -> set[str]:
+    """Return the names of a stack's change sets that wait for somebody to execute them."""
+    cloudformation = deployment.client("cloudformation")
+    try:
+        listed = cloudformation.list_change_sets(StackName=deployment.stack)["Summaries"]
+    except cloudformation.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in ("ChangeSetNotFound", "ValidationError"):
+            raise
+        return set()
+    return {each["ChangeSetName"] for each in listed if each.get("ExecutionStatus") == "AVAILABLE"}
