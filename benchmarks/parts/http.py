@@ -61,9 +61,7 @@ PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
     "reading the event": _read,
     "limits, key, connection, function, method": _find,
-    "the payload": lambda: GATEWAY._worker_call(
-        CALL, REQUEST, FUNCTION, CALL.deadline, is_brief=True
-    ).encode(),
+    "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(brief=BRIEF),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the response": lambda: function_response(WorkerResponse.decode(RESULT)),
     "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),

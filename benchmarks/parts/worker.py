@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from contextvars import copy_context
-from decimal import localcontext
+from decimal import getcontext, setcontext
 
 from silvaengine_demo.greetings import Greetings
 
@@ -48,12 +48,14 @@ def _log():
 
 
 def _isolate():
-    with bind(CURRENT), localcontext(), ProcessStateGuard():
-        copy_context().run(complete, None)
+    with bind(CURRENT), ProcessStateGuard():
+        copy_context().run(setcontext, getcontext().copy())
 
 
 def _answer():
-    to_json_text(to_response({"message": "Hello, Ada!"}).encode())
+    response = to_response(complete({"message": "Hello, Ada!"}))
+    to_json_text(response.value)
+    response.encode()
 
 
 PARTS = {

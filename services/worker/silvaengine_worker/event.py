@@ -25,7 +25,6 @@ from silvaengine_worker.worker import read_settings
 
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
 
-_NAMED = ("endpoint_id", "area", "function", "request_id")
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _DETAILS_LIMIT = 16_384  # characters of JSON
 _CODE_LIMIT = 128  # characters
@@ -43,16 +42,15 @@ class WorkerEvent(LambdaEvent):
         payload = event if isinstance(event, dict) else {}
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
-        endpoint_id, area, function, request_id = [
-            text if isinstance(text, str) else None for text in map(known.get, _NAMED)
-        ]
-        self.endpoint_id, self.area, self.function = endpoint_id, area, function or _text(payload, "funct")
+        self.endpoint_id, self.area = _text(known, "endpoint_id"), _text(known, "area")
+        self.function = _text(known, "function") or _text(payload, "funct")
         self.is_synchronous = known.get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
-        super().__init__(payload, context, log, request_id or getattr(context, "aws_request_id", ""))
-        log.add(endpoint_id=endpoint_id, area=area, function=self.function)
+        request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
+        super().__init__(payload, context, log, request_id)
+        log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
     def settle_at(self) -> float:
