@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import sleep
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -34,6 +35,13 @@ class CountingProxy:
         start, calls = len(self._calls), list[str]()
         yield calls
         calls.extend(self._calls[start:])
+
+    def wait_until_quiet(self, seconds: float = 0.5) -> None:
+        """Wait until nobody has called for so long: what an earlier test has begun may end late."""
+        seen = -1
+        while seen != len(self._calls):
+            seen = len(self._calls)
+            sleep(seconds)
 
     @contextmanager
     def throttling(self, *operations: str) -> Iterator[None]:

@@ -29,6 +29,7 @@ def cold(deployment: Deployment) -> Iterator[Deployment]:
         deploy.redeploy_function(deployment.project, deployment.engine, deployment.outputs, "HttpGateway")
 
     restart(usual | {"REGISTRY_REFRESH_SECONDS": "3600"})
+    deployment.proxy.wait_until_quiet()
     yield deployment
     restart(usual)
 
