@@ -2,21 +2,42 @@
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+import click
+
 from silvaengine.protocol.json_codec import Json
+from silvaengine.tables import CONFIG_DATA, EVENTS_SETTING_ID
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.registry.bindings import is_binding
 
 SAMPLES = Path(__file__).parent / "samples"
 SOURCES = tuple(sorted(path.stem for path in SAMPLES.glob("*.json")))
+# Those whose sample can come from any source that a function is bound to, by the kind of its binding.
+BOUND = MappingProxyType({"sqs": "queue", "sns": "topic", "rule": "rule", "schedule": "schedule"})
+NAME = "stack"  # of the queue, topic, rule or schedule that a sample comes from otherwise
 
 
-def sample(source: str) -> dict[str, Any]:
+def sample(source: str, name: str = NAME) -> dict[str, Any]:
     """Return a source's sample event; its ids are new each time, or it would be taken for a repetition."""
     text = (SAMPLES / f"{source}.json").read_text()
-    event: dict[str, Any] = json.loads(text.replace("{id}", uuid4().hex))
+    event: dict[str, Any] = json.loads(text.replace("{id}", uuid4().hex).replace("{name}", name))
     return event
+
+
+def bound_name(deployment: Deployment, source: str, function: str) -> str:
+    """Return the name of the first queue, topic, rule or schedule that a function is bound to.
+
+    Raises:
+        ClickException: there is none.
+    """
+    for row in filter(is_binding, deployment.tables().query(CONFIG_DATA, EVENTS_SETTING_ID)):
+        kind, _, name = row["variable"].partition(":")
+        if kind == BOUND[source] and any(target.get("funct") == function for target in row["value"]):
+            return str(name)
+    raise click.ClickException(f"{function!r} is bound to no {BOUND[source]}")
 
 
 def send(

@@ -9,7 +9,7 @@ import click
 from silvaengine.ledger.execution import Execution
 from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
 from silvaengine_cli.deployment import Deployment, deployment_options, limit_option, list_options
-from silvaengine_cli.events import SOURCES, sample, send
+from silvaengine_cli.events import BOUND, NAME, SOURCES, bound_name, sample, send
 from silvaengine_cli.jobs import Jobs, error_of, log_group, log_of
 from silvaengine_cli.output import Detail, Id, print_json, print_table
 
@@ -35,9 +35,14 @@ def events() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An event to send instead of the sample.",
 )
+@click.option(
+    "--function", help=f"Let the sample come from what this function is bound to ({', '.join(BOUND)})."
+)
 @click.option("--print", "only_print", is_flag=True, help="Print the sample event and send nothing.")
 @deployment_options
-def send_(deployment: Deployment, source: str, path: Path | None, only_print: bool) -> None:
+def send_(
+    deployment: Deployment, source: str, path: Path | None, function: str | None, only_print: bool
+) -> None:
     """Invoke the tasks Lambda with an event of SOURCE, and print its response. Exits with 1 when it failed.
 
     The samples are for the demo's functions; print one and edit it for your own.
@@ -45,10 +50,14 @@ def send_(deployment: Deployment, source: str, path: Path | None, only_print: bo
     \b
     Examples:
       silvaengine events send s3 --local
+      silvaengine events send schedule --function nightly --local
       silvaengine events send sqs --print > event.json
       silvaengine events send sqs --file event.json --stack silvaengine
     """
-    event = _read(path) if path else sample(source)
+    if function and (path or source not in BOUND):
+        raise click.UsageError(f"--function is for samples of {', '.join(BOUND)}")
+    name = bound_name(deployment, source, function) if function else NAME
+    event = _read(path) if path else sample(source, name)
     if only_print:
         print_json(event)
         return

@@ -142,7 +142,8 @@ def published(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (project / "packages" / name / name / "orders.py").touch()
     published, numbers = list[str](), count(1)
 
-    def publish(_: object, folder: Path, *__: object) -> object:
+    def publish(_: object, folder: Path, *__: object, allow_breaking: bool) -> object:
+        assert allow_breaking
         if folder.name == "shop" and "mended" not in (folder / "shop/orders.py").read_text():
             raise click.ClickException(BROKEN)
         published.append(folder.name)

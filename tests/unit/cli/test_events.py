@@ -1,14 +1,17 @@
 """Events that failed for good: what each was, and how it is replayed."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from silvaengine.tables import EVENTS_SETTING_ID
 from silvaengine_cli.commands.events import events
 from silvaengine_cli.dead_letters import DeadEvents
-from silvaengine_cli.events import SOURCES, sample
+from silvaengine_cli.events import BOUND, SOURCES, bound_name, sample
 
 
 class Account:
@@ -152,6 +155,25 @@ def test_a_samples_ids_are_new_each_time() -> None:
     """Otherwise a second event would be taken for a repetition."""
     assert sample("sqs")["Records"][0]["messageId"] != sample("sqs")["Records"][0]["messageId"]
     assert set(SOURCES) == {"cognito", "direct", "dynamodb", "lex", "rule", "s3", "schedule", "sns", "sqs"}
+
+
+@pytest.mark.parametrize("source", BOUND)
+def test_a_sample_comes_from_what_a_function_is_bound_to(source: str) -> None:
+    """From the first of its queues, topics, rules or schedules; a function without one is named."""
+    bindings = {
+        "bucket:files": "nightly",
+        f"{BOUND[source]}:other": "hourly",
+        f"{BOUND[source]}:n-1": "nightly",
+    }
+    rows = [
+        {"setting_id": EVENTS_SETTING_ID, "variable": name, "value": [{"endpoint_id": "acme", "funct": it}]}
+        for name, it in bindings.items()
+    ]
+    deployment: Any = SimpleNamespace(tables=lambda: SimpleNamespace(query=lambda *_: rows))
+    name = bound_name(deployment, source, "nightly")
+    assert (name, "n-1" in json.dumps(sample(source, name))) == ("n-1", True)
+    with pytest.raises(click.ClickException, match="'weekly' is bound to no"):
+        bound_name(deployment, source, "weekly")
 
 
 def test_a_sample_is_printed_to_be_edited(tmp_path: Any) -> None:

@@ -214,6 +214,18 @@ def test_a_forms_fields_are_text(send: Callable[..., Any]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "path"),
+    [("place", {"qty": 0}, "/qty"), ("order", {"items": [{"qty": 0}]}, "/items/0/qty")],
+)
+def test_json_that_calls_itself_a_form_has_its_own_faults(
+    send: Callable[..., Any], name: str, body: Any, path: str
+) -> None:
+    """As curl -d sends it."""
+    response = send(name, body, headers={"content-type": "application/x-www-form-urlencoded"})
+    assert ("body", path, "Expected `int` >= 1", "integer") in faults(response)
+
+
 def test_other_parameters_have_a_type_too(send: Callable[..., Any]) -> None:
     """What ``**`` takes is converted by its annotation; what the framework offers isn't among it."""
     assert send("totals", {"a": 1, "b": 2}, c=["4"])["value"] == 7

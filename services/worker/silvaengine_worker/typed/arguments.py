@@ -196,6 +196,8 @@ def _convert_parts(value_type: ValueType, value: Any) -> object:  # noqa: ANN401
     try:
         return value_type.convert(values if value_type.takes_list else values[-1])
     except InvalidValueError:
+        if not any(isinstance(each, dict) and "content" in each for each in values):
+            raise
         contents = [each.get("content") if isinstance(each, dict) else each for each in values]
         return value_type.convert(contents if value_type.takes_list else contents[-1])
 
