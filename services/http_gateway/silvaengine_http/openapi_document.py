@@ -26,16 +26,16 @@ _SECONDS: Members = {"description": "Seconds after which to ask again", "schema"
 _SCHEMAS: Mapping[str, Members] = {
     "Error": {
         "type": "object",
+        "properties": {"error": _TEXT, "request_id": _TEXT, "details": _FAULTS},
+        "required": ["error", "request_id"],
+    },
+    "FunctionError": {
+        "type": "object",
         "properties": {
             "error": _TEXT,
             "request_id": _TEXT,
             "code": {"type": "string", "description": "The function's name for the error"},
-            "details": {
-                "anyOf": [
-                    _FAULTS,
-                    {"type": "object", "description": "What the function says of the error"},
-                ]
-            },
+            "details": {"type": "object", "description": "What the function says of the error"},
         },
         "required": ["error", "request_id"],
     },
@@ -72,7 +72,8 @@ _SCHEMAS: Mapping[str, Members] = {
                     "status": {"type": "integer"},
                     "message": _TEXT,
                     "cause": _TEXT,
-                    "details": _FAULTS,
+                    "code": _TEXT,
+                    "details": {"anyOf": [_FAULTS, {"type": "object"}]},
                 },
             },
         },

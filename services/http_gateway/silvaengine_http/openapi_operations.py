@@ -200,7 +200,9 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
         statuses.add("401")
     for status in sorted(statuses):
         if status in own:
-            schema = _error((function.description.get("codes") or {}).get(status))
+            schema = _own_error((function.description.get("codes") or {}).get(status))
+            if status == "422":  # the function's, or the platform's of its parameters
+                schema = {"anyOf": [schema, _ERROR]}
             yield status, {"description": own[status], "content": {_JSON: {"schema": schema}}}
         elif status == "400" and _may_send_text(function):  # which may be neither JSON nor YAML
             yield status, _component("responses", "Any")
@@ -208,8 +210,9 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
             yield status, _component("responses", "Unavailable" if status == "503" else "Error")
 
 
-def _error(codes: list[str] | None) -> Schema:
-    return {**_ERROR, "properties": {"code": {"enum": codes}}} if codes else _ERROR
+def _own_error(codes: list[str] | None) -> Schema:
+    schema: Schema = {"$ref": "#/components/schemas/FunctionError"}
+    return {**schema, "properties": {"code": {"enum": codes}}} if codes else schema
 
 
 def _platform_headers(function: Described, method: str) -> Iterator[Members]:
