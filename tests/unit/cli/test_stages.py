@@ -5,7 +5,10 @@ from pathlib import Path
 import click
 import pytest
 
+from silvaengine_cli import stages
 from silvaengine_cli.deploy import DeployError
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.project import Project
 from silvaengine_cli.registry.apply import with_settings
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.stages import all_parameters
@@ -35,3 +38,20 @@ def test_a_stages_settings_overlay_the_registrys() -> None:
     assert settings == {"tax": {"rate": 0.2, "currency": "EUR"}, "mail": {"from": "shop"}}
     with pytest.raises(click.ClickException, match=r"setting 'taxes' .* \(did you mean tax\?\)"):
         with_settings(spec, {"taxes": {}})
+
+
+def test_a_declined_change_set_ends_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sam calls that a success, and leaves the change set behind; one that was there before is no answer."""
+    waiting = ["earlier"]
+    project = Project.find(CLONE)
+
+    def run_sam(command: list[str], *_: object, **__: object) -> None:
+        if command[0] == "deploy" and "--confirm-changeset" in command:
+            waiting.append("declined")
+
+    monkeypatch.setattr(stages, "run_sam", run_sam)
+    monkeypatch.setattr(stages, "waiting_changes", lambda _: {*waiting})
+    target = Deployment(stack="shop", endpoint_url="http://127.0.0.1:1")
+    stages.deploy_stage(project, project.stage("prod"), target, confirm=False)
+    with pytest.raises(DeployError, match="stack shop was not changed"):
+        stages.deploy_stage(project, project.stage("prod"), target, confirm=True)
