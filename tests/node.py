@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from silvaengine_cli.clients import NODE
-from silvaengine_cli.engine import find_uv
+from silvaengine_cli.uv import find_uv
 
 PROJECT = Path(__file__).parents[1]
 

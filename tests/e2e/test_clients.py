@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from silvaengine_cli import deploy
 from silvaengine_cli.clients import OPENAPI_TYPESCRIPT
-from silvaengine_cli.engine import find_uv
 from silvaengine_cli.main import cli
+from silvaengine_cli.uv import find_uv
 
 from ..node import path_with_node
 from .conftest import Deployment

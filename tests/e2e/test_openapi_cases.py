@@ -15,8 +15,8 @@ import pytest
 
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
-from silvaengine_cli.engine import find_uv
 from silvaengine_cli.publishing.publisher import publish
+from silvaengine_cli.uv import find_uv
 
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY

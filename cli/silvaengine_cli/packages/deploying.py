@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from silvaengine_cli.engine import find_uv
+from silvaengine_cli.uv import find_uv
 
 CALLER = Path(__file__).with_name("deploy_caller.py")
 PROVIDED_REQUIREMENTS = Path(__file__).with_name("provided_requirements.txt")

@@ -22,10 +22,10 @@ from typing import NamedTuple
 import click
 
 from silvaengine.registry.releases import release_digest
-from silvaengine_cli.engine import find_uv
 from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text
+from silvaengine_cli.uv import find_uv
 from silvaengine_worker.release import RELEASE_FILE
 
 CACHE = Path(".silvaengine/packages")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from silvaengine_cli.engine import find_uv
 from silvaengine_cli.packages.requirements import has_requirements
+from silvaengine_cli.uv import find_uv
 
 REQUIREMENTS, LOCK = "requirements.txt", "requirements.lock"
 
