@@ -7,7 +7,7 @@ from benchmarks.harness.loopback import Rows, loopback
 from benchmarks.harness.report import table
 from benchmarks.harness.subject import cold_instructions, warm_instructions
 from benchmarks.subjects import RESULT, WORKER_ARN, gateway, registry
-from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
+from silvaengine.registry.packages import POINTER_ITEM, PROTOCOL, release_digest, release_item
 from silvaengine.tables import CONNECTIONS, FUNCTIONS, PACKAGES
 
 PACKAGE, RELEASE = "demo", 12

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from silvaengine.registry.releases import POINTER_ITEM, release_item
+from silvaengine.registry.packages import POINTER_ITEM, release_item
 from silvaengine.tables import (
     CONFIG_DATA,
     CONNECTIONS,

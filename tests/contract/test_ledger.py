@@ -19,8 +19,8 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import Callee, ExecutionRef
 from silvaengine.registry.model import Function
+from silvaengine.registry.packages import Release
 from silvaengine.registry.policy import ExecutionPolicy
-from silvaengine.registry.releases import Release
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
+from silvaengine.registry.packages import POINTER_ITEM, PROTOCOL, release_digest, release_item
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.main import cli
 from silvaengine_cli.packages.importing import make_remap

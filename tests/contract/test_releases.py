@@ -7,7 +7,7 @@ import click
 import pytest
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.registry.releases import Pointer
+from silvaengine.registry.packages import Pointer
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, EXECUTIONS, FUNCTIONS, GENERATION_KEY
 from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.function_rows import write_function_rows

@@ -9,7 +9,7 @@ from typing import Any, override
 import click
 import pytest
 
-from silvaengine.registry.releases import Pointer
+from silvaengine.registry.packages import Pointer
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, outcomes_setting_id
 from silvaengine_cli.publishing.coverage import outcomes_text, parse_coverage, with_outcomes
 from silvaengine_cli.publishing.patience import Patience

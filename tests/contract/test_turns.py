@@ -9,7 +9,7 @@ import pytest
 
 from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_dynamodb
 from silvaengine.errors import ConditionFailedError
-from silvaengine.registry.releases import CANARIES, POINTER_ITEM, release_item
+from silvaengine.registry.packages import CANARIES, POINTER_ITEM, release_item
 from silvaengine.registry.turns import turn
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 from silvaengine_cli.engine import REGION

@@ -8,7 +8,7 @@ import pytest
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.registry.outcomes import REPORT_SECONDS, sum_outcomes
-from silvaengine.registry.releases import POINTER_ITEM
+from silvaengine.registry.packages import POINTER_ITEM
 from silvaengine.registry.turns import turn
 from silvaengine.tables import CONFIG_DATA, PACKAGES, outcomes_setting_id
 from silvaengine_cli.tail import LogTail

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from silvaengine.registry.releases import PROTOCOL, release_digest, release_item
+from silvaengine.registry.packages import PROTOCOL, release_digest, release_item
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine

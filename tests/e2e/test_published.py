@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from click.testing import CliRunner
 
-from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
+from silvaengine.registry.packages import POINTER_ITEM, PROTOCOL, release_digest, release_item
 from silvaengine.tables import GENERATION_KEY
 from silvaengine_cli.deploy import LOCAL_STACK
 from silvaengine_cli.main import cli

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from silvaengine.registry.releases import PROTOCOL, release_digest
+from silvaengine.registry.packages import PROTOCOL, release_digest
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.registry.tables import RegistryTables
 

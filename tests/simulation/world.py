@@ -21,9 +21,9 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry
+from silvaengine.registry.packages import Release
 from silvaengine.registry.redis_rows import Reply
 from silvaengine.registry.registry import Registry
-from silvaengine.registry.releases import Release
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import click
 
-from silvaengine.registry.releases import release_digest
+from silvaengine.registry.packages import release_digest
 from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from silvaengine.aws.table_client import Row
-from silvaengine.registry.releases import PROTOCOL, SERVED_PROTOCOLS
+from silvaengine.registry.packages import PROTOCOL, SERVED_PROTOCOLS
 from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment

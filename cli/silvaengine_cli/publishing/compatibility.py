@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
-from silvaengine.registry.releases import call_of
+from silvaengine.registry.packages import call_of
 from silvaengine_cli.publishing.schema_changes import Schema, find_changes
 from silvaengine_cli.registry.rows import Row
 

@@ -6,7 +6,7 @@ import click
 
 from silvaengine.aws.table_client import Row
 from silvaengine.registry.outcomes import sum_outcomes
-from silvaengine.registry.releases import Pointer
+from silvaengine.registry.packages import Pointer
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, outcomes_setting_id
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.output import utc_time

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from silvaengine.aws.table_client import Row
-from silvaengine.registry.releases import PROTOCOL
+from silvaengine.registry.packages import PROTOCOL
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.descriptions import fit, text_of
 from silvaengine_cli.publishing.artefact import Artefact

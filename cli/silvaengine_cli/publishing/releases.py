@@ -10,7 +10,7 @@ from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableWriter
-from silvaengine.registry.releases import POINTER_ITEM, Release, release_item
+from silvaengine.registry.packages import POINTER_ITEM, Release, release_item
 from silvaengine.registry.turns import turn
 from silvaengine.settings import package_prefix
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from silvaengine.aws.table_client import Row
-from silvaengine.registry.releases import release_digest
+from silvaengine.registry.packages import release_digest
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.artefact import (
     WORKER,

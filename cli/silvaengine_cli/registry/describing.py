@@ -4,7 +4,7 @@ import json
 from typing import NamedTuple
 
 from silvaengine.errors import ConditionFailedError
-from silvaengine.registry.releases import call_of
+from silvaengine.registry.packages import call_of
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import AwsClient
 from silvaengine_cli.descriptions import Descriptions, fit, text_of

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import click
 
 from silvaengine.registry.model import opens_endpoint
-from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
+from silvaengine.registry.packages import POINTER_ITEM, Pointer, Release, release_item
 from silvaengine.settings import package_prefix
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import did_you_mean, package_arn

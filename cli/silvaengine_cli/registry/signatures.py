@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from silvaengine.registry.releases import call_of
+from silvaengine.registry.packages import call_of
 from silvaengine.registry.routes import Route
 from silvaengine_cli.closest import closest
 from silvaengine_cli.descriptions import Descriptions

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from silvaengine.errors import ConfigurationError
 
 RELEASE_FILE = "silvaengine_release.json"
-PROTOCOL = 1  # of payloads; silvaengine.registry.releases has the gateways' side of it
+PROTOCOL = 1  # of payloads; silvaengine.registry.packages has the gateways' side of it
 
 _SHOWN = 64  # characters of a digest: SHA-256 in hex has as many
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.aws.table_client import Row
     from silvaengine.registry.outcomes import Outcome
-    from silvaengine.registry.releases import PackageEntry, Release
+    from silvaengine.registry.packages import PackageEntry, Release
 
 type Values = Mapping[str, Any]
 
@@ -137,10 +137,23 @@ def read_entries(
         row.get("packages")
         or any(entry.aws_lambda_arn.startswith(package_prefix) for entry in entries.values())
     ):
-        from silvaengine.registry.releases import split_packages  # lazy: only published functions need it
-
-        packages = split_packages(row, entries, package_prefix)
+        packages = _split_packages(row, entries, package_prefix)
     return MappingProxyType(entries), packages
+
+
+def _split_packages(
+    row: "Row", entries: dict[str, FunctionEntry], package_prefix: str
+) -> "tuple[PackageEntry, ...]":
+    """Return a key row's entries of packages; take those of their functions out of ``entries``."""
+    from silvaengine.registry.packages import PackageEntry  # lazy: only published functions need it
+
+    names = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
+    own = [PackageEntry(*entries.pop(name)[:2], name) for name in names]
+    listed = [
+        PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
+        for entry in row.get("packages") or ()
+    ]
+    return (*own, *listed)
 
 
 def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, Any]:

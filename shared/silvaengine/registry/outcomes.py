@@ -25,7 +25,7 @@ from silvaengine.tables import CONFIG_DATA, outcomes_setting_id
 
 if TYPE_CHECKING:
     from silvaengine.registry.canary import Canary
-    from silvaengine.registry.releases import Pointer, Release
+    from silvaengine.registry.packages import Pointer, Release
 
     class Answer(Protocol):
         """What a function answers."""

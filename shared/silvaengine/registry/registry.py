@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
     from silvaengine.registry.outcomes import Outcomes
+    from silvaengine.registry.packages import Release
     from silvaengine.registry.redis_rows import RedisRows, Reply
-    from silvaengine.registry.releases import Release, Releases
+    from silvaengine.registry.releases import Releases
     from silvaengine.registry.routes import RouteTable
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from silvaengine.aws.attribute_values import encode_row
 from silvaengine.aws.table_client import Row, TableWriter, Write
 from silvaengine.registry.generation import raise_generation
-from silvaengine.registry.releases import CANARIES, POINTER_ITEM, release_item
+from silvaengine.registry.packages import CANARIES, POINTER_ITEM, release_item
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 
 

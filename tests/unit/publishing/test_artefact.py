@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 
-from silvaengine.registry.releases import release_digest
+from silvaengine.registry.packages import release_digest
 from silvaengine_cli.publishing import artefact
 from silvaengine_cli.publishing.artefact import Artefact
 from silvaengine_cli.publishing.package import Package, functions_text

@@ -14,8 +14,8 @@ from silvaengine.observability.handler import lambda_handler
 from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.outcomes import Outcomes
+from silvaengine.registry.packages import PROTOCOL, release_digest, release_item
 from silvaengine.registry.registry import Registry
-from silvaengine.registry.releases import PROTOCOL, release_digest, release_item
 from silvaengine.settings import Settings
 from silvaengine.tables import (
     CONFIG_DATA,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.registry.releases import Pointer
+from silvaengine.registry.packages import Pointer
 
 from .published import SHOP, Lambdas, Published
 from .test_published import WAYS

@@ -11,7 +11,7 @@ from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.worker_routing import worker_for
 from silvaengine.errors import ConfigurationError, DeadlineError, NotStartedError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.registry.releases import PROTOCOL, Release, release_digest, release_item
+from silvaengine.registry.packages import PROTOCOL, Release, release_digest, release_item
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, FUNCTIONS, HOOKS
 from silvaengine_cli.events import sample

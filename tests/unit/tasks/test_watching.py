@@ -7,7 +7,7 @@ import pytest
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.errors import InvocationError, UnavailableError
 from silvaengine.registry.outcomes import REPORT_SECONDS
-from silvaengine.registry.releases import CANARIES, POINTER_ITEM
+from silvaengine.registry.packages import CANARIES, POINTER_ITEM
 from silvaengine.registry.turns import turn
 from silvaengine.tables import CONFIG_DATA, PACKAGES, outcomes_setting_id
 from silvaengine_tasks.canary import watching

@@ -12,7 +12,7 @@ from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.registry import releases
+from silvaengine.registry import packages
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.release import NO_RELEASE, PROTOCOL, RELEASE_FILE, Release, read_release
@@ -183,4 +183,4 @@ def test_an_artefact_says_which_release_it_is(tmp_path: Path) -> None:
 
 def test_the_worker_and_the_gateways_have_one_protocol() -> None:
     """The worker reads no registry, so that the number stands on both sides."""
-    assert PROTOCOL == releases.PROTOCOL
+    assert PROTOCOL == packages.PROTOCOL

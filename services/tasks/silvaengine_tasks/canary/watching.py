@@ -15,7 +15,7 @@ from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_tab
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.outcomes import sum_outcomes
-from silvaengine.registry.releases import CANARIES, POINTER_ITEM, Pointer
+from silvaengine.registry.packages import CANARIES, POINTER_ITEM, Pointer
 from silvaengine.registry.turns import turn
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, PACKAGES, Table, outcomes_setting_id
