@@ -163,7 +163,8 @@ def _environment(programs: Path) -> dict[str, str]:
     ours = os.environ  # noqa: TID251 - it is for programs
     left = ("MAKE", "MFLAGS", "AWS_", "PYTHONPATH", "VIRTUAL_ENV")
     kept = {name: value for name, value in ours.items() if not name.startswith(left)}
-    return {**kept, "COLUMNS": "80", "PATH": f"{programs}{os.pathsep}{path_with_node()}"}
+    as_on_a_terminal = {"COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
+    return {**kept, **as_on_a_terminal, "PATH": f"{programs}{os.pathsep}{path_with_node()}"}
 
 
 def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
