@@ -15,10 +15,10 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, folder: Path) -> Path:
-    """Install the command, and pytest, into a new virtual environment; return the folder of its programs."""
+def install(wheel: Path, folder: Path, *more: str) -> Path:
+    """Install the command, pytest and more into a new virtual environment; return its programs' folder."""
     _uv("venv", str(folder))
-    _uv("pip", "install", "--python", str(folder), f"{wheel}[cli]", "pytest")
+    _uv("pip", "install", "--python", str(folder), f"{wheel}[cli]", "pytest", *more)
     return folder / "bin"
 
 

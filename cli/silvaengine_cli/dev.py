@@ -49,7 +49,6 @@ _EXAMPLES = """
 HTTP       {url}
 WebSocket  {websocket}
 functions  silvaengine list functions --local
-event      silvaengine events send sqs --local
 """
 
 

@@ -39,6 +39,16 @@ def read_commands(text: str) -> Iterator[Command]:
         yield Command(line, output)
 
 
+def change(text: str, diff: str) -> str:
+    """Return a text changed by a diff, whose hunks are parted by lines that begin with `@@`."""
+    for hunk in re.split(r"^@@.*\n", diff, flags=re.MULTILINE):
+        lines = hunk.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if not line.startswith("+"))
+        assert text.count(before) == 1, f"once in the file: {before}"
+        text = text.replace(before, "".join(line[1:] for line in lines if not line.startswith("-")))
+    return text
+
+
 def pattern(output: str) -> re.Pattern[str]:
     """Return what matches an output, whatever stands in place of `…` and at the ends of lines."""
     lines = (_line_pattern(line) for line in output.rstrip().split("\n"))

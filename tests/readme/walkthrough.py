@@ -1,25 +1,28 @@
 """Follows a page's blocks in a folder as a reader would: types the commands, writes the files, watches."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from ..node import path_with_node
-from .blocks import Block, Command, pattern, read_commands
+from .blocks import Block, Command, change, pattern, read_commands
 
 READY_SECONDS = 240  # a first `make dev` installs everything
 MOMENT_SECONDS = 40  # a change is served in 3, a new package in 6; the machine may be busy
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
+VARIABLE = re.compile("([A-Z]+)=")  # of the shell
 LOCAL_API = re.compile(r"http://127\.0\.0\.1:\d+/_aws/execute-api/\w+/\w+")
 
 
 class Walkthrough:
-    """A reader with one terminal for commands and another for what keeps running.
+    """A reader with a terminal for commands and others, each for what keeps running.
 
     Args:
         folder: where the reader begins.
@@ -33,6 +36,8 @@ class Walkthrough:
         self._resources = resources
         self._environment = _environment(programs)
         self._typed: list[str] = []  # what a shell remembers
+        self._screens: list[Path] = []
+        self._edited: dict[str, int] = {}  # files, and how often the screens had named them before
 
     def follow(self, block: Block) -> None:
         """Do what a block says; raises AssertionError when the page is wrong."""
@@ -42,32 +47,66 @@ class Walkthrough:
                 pass
             case "keeps running", "console":
                 self._start(*read_commands(block.text))
-            case "" | "in a moment", "console":
+            case "" | "in a moment" | "once published", "console":
+                if kind == "once published":
+                    self._wait_until(self._has_published)
+                    self._edited.clear()
                 for command in read_commands(block.text):
-                    self._type(command, patience=MOMENT_SECONDS if kind else 0)
+                    self._type(command, patience=MOMENT_SECONDS if kind == "in a moment" else 0)
+            case "in another terminal", "console":
+                self._wait_until(lambda: bool(pattern(block.text).search(self._screen())))
             case "file", _:
-                (self._folder / detail).write_text(block.text)
+                self._edit(detail, block.text)
+            case "change", "diff":
+                self._edit(detail, change((self._folder / detail).read_text(), block.text))
             case "part of", _:
                 assert block.text in (self._folder / detail).read_text()
             case _:
                 raise AssertionError(f"a block of {block.language} without a known marker: {block.text}")
 
     def _start(self, command: Command) -> None:
-        with (self._folder / "screen.log").open("wb") as output:
+        self._screens.append(self._folder / f"screen-{len(self._screens)}.log")
+        ours, theirs = pty.openpty()
+        self._resources.callback(os.close, ours)
+        with self._screens[-1].open("wb") as output, os.fdopen(theirs) as keyboard:
             process = subprocess.Popen(
-                ["/bin/bash", "-c", command.line],
+                ["/bin/bash", "-c", "\n".join([*self._typed, command.line])],
                 cwd=self._folder,
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                stdin=keyboard,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._resources.callback(_press_ctrl_c, process)
         expected = pattern(command.output)
+
+        def has_shown() -> bool:
+            shown = self._screen()
+            assert process.poll() is None, shown
+            return bool(expected.search(shown))
+
+        self._wait_until(has_shown)
+        if command.line.startswith("silvaengine dev"):
+            self._edited.clear()  # it begins with all files as they are
+
+    def _edit(self, name: str, text: str) -> None:
+        self._edited[name] = self._screen().count(name)
+        (self._folder / name).write_text(text)
+
+    def _has_published(self) -> bool:
+        """Return whether `silvaengine dev` has seen all edits, and done what the last of them need."""
+        screen = self._screen()
+        last = screen.rpartition("changed: ")[2]
+        names, _, said = last.partition("\n")
+        steps = {"packages/": "publish ", "registry.yaml": "apply registry.yaml: "}
+        return all(screen.count(name) > before for name, before in self._edited.items()) and all(
+            f"\n{step}" in f"\n{said}" for part, step in steps.items() if part in names
+        )
+
+    def _wait_until(self, is_done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not expected.search(self._screen()):
-            assert process.poll() is None, self._screen()
+        while not is_done():
             assert time.monotonic() < deadline, self._screen()
             time.sleep(0.2)
 
@@ -75,6 +114,10 @@ class Walkthrough:
         if command.line.startswith("API="):
             assert LOCAL_API.fullmatch(command.line.removeprefix("API="))
             self._typed.append(f"API={self.api}")
+        elif assigned := VARIABLE.match(command.line):
+            done = self.run("\n".join([*self._typed, command.line, f"declare -p {assigned[1]}"]))
+            assert done.returncode == 0, done.stderr
+            self._typed.append(done.stdout)
         elif command.line.startswith("cd "):
             self._folder /= command.line.removeprefix("cd ")
         else:
@@ -111,8 +154,8 @@ class Walkthrough:
         return found[0]
 
     def _screen(self) -> str:
-        """Return what the program that keeps running has printed."""
-        return (self._folder / "screen.log").read_text(errors="replace")
+        """Return what the programs that keep running have printed."""
+        return "".join(screen.read_text(errors="replace") for screen in self._screens)
 
 
 def _environment(programs: Path) -> dict[str, str]:
@@ -120,7 +163,8 @@ def _environment(programs: Path) -> dict[str, str]:
     ours = os.environ  # noqa: TID251 - it is for programs
     left = ("MAKE", "MFLAGS", "AWS_", "PYTHONPATH", "VIRTUAL_ENV")
     kept = {name: value for name, value in ours.items() if not name.startswith(left)}
-    return {**kept, "COLUMNS": "80", "PATH": f"{programs}{os.pathsep}{path_with_node()}"}
+    as_on_a_terminal = {"COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
+    return {**kept, **as_on_a_terminal, "PATH": f"{programs}{os.pathsep}{path_with_node()}"}
 
 
 def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
