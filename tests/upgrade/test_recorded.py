@@ -95,6 +95,8 @@ def test_the_worker_runs_what_the_last_version_sends(platform: Platform, call: d
         begun = {name: value for name, value in row.items() if name not in {"result", "state", "owner"}}
         platform.put("executions", begun | {"state": {"S": "accepted"}, "owner": {"S": job["owner"]}})
     response = platform.worker(payload, Context())
+    if isinstance(response, dict):
+        response.pop("takes_context", None)  # which the last version's gateway doesn't read
     if payload["funct"] in VARYING:
         assert forms(response) == forms(call["response"])
     else:

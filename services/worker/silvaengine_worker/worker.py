@@ -87,7 +87,8 @@ class Worker:
                     self._call(target, call, arguments, process.is_environment_unchanged, finish)
                 ),
             )
-        if call.context is None or call.is_brief or takes_context or self._takes_headers(target, call):
+        is_whole = call.context is not None and not call.is_brief and call.job is None
+        if not is_whole or takes_context or self._takes_headers(target, call):
             return response
         return response._replace(takes_context=False)
 
