@@ -84,7 +84,7 @@ def _dev(project: Path) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(log.read_text())
             time.sleep(0.1)
-        address = re.search(r"curl '(\S+)/core/demo/hello", log.read_text())
+        address = re.search(r"^HTTP +(\S+)$", log.read_text(), re.MULTILINE)
         assert address
         yield address[1]
     finally:
