@@ -100,6 +100,11 @@ class RollOut:
         self.waiting: list[Callable[[Socket], None]] = []
 
     @property
+    def where(self) -> tuple[str, ...]:
+        """The options of a command that name the engine."""
+        return ("--endpoint-url", self._engine.url, "--region", "us-east-1")
+
+    @property
     def api(self) -> Api:
         """The REST API."""
         return Api(self.outputs["ApiUrl"])
@@ -131,8 +136,7 @@ class RollOut:
 
     def run(self, *command: str) -> str:
         """Return what a command prints of the stack."""
-        where = ("--stack", deploy.LOCAL_STACK, "--endpoint-url", self._engine.url, "--region", "us-east-1")
-        return run(*command, *where)
+        return run(*command, "--stack", deploy.LOCAL_STACK, *self.where)
 
     def prepare_flips(self) -> None:
         """Let each Lambda run either code.

@@ -13,6 +13,7 @@ import pytest
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import install_engine, local_engine
 from silvaengine_cli.events import sample
+from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.prove.deploying import copy_project
 
 from ..e2e.socket_client import Socket
@@ -25,6 +26,14 @@ from .stack import GROUPS, PACKAGES, RollOut, Versions, add_functions, run
 FLIPS = [
     list(GROUPS)[min((step & -step).bit_length(), len(GROUPS)) - 1] for step in range(1, 2 ** len(GROUPS) + 1)
 ]
+STAGE = """
+[stages.beta]
+stack = "{stack}"
+
+[stages.beta.parameters]
+TablePrefix = "{TablePrefix}"
+EarlierWorkers = true
+"""
 NEEDS_RELEASE = pytest.mark.skipif(not last_release.is_there(), reason="a shallow clone")
 # What a package then lacks, and a source of it.
 CHANGES = {
@@ -209,3 +218,32 @@ def test_packages_follow_an_upgrade_without_a_lost_request(
     assert len(load.failed) <= 2 * CLIENTS * len(load.updates), load.failed
     assert len(load.told) > 100
     check_jobs(roll_out, load)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_an_application_takes_over_the_last_releases_stack(
+    roll_out: RollOut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its functions and registry move into a new application's folder, and its stack is a stage of that."""
+    key, last = {**KEY, "idempotency-key": uuid4().hex}, roll_out.versions.last
+    booked = roll_out.api.post("/core/roll/keyed", {}, key)
+    monkeypatch.chdir(tmp_path)
+    run("new", "shop")
+    application = tmp_path / "shop"
+    monkeypatch.chdir(application)
+    shutil.copytree(last / FUNCTIONS_FOLDER, application / "functions")
+    shutil.copytree(last / "authorizers", application / "authorizers")
+    registry = (application / "functions/registry.yaml").rename(application / "registry.yaml")
+    opened = registry.read_text().replace("- functions:", "- packages: [hello]\n    functions:", 1)
+    registry.write_text(opened)
+    with (application / "silvaengine.toml").open("a") as stages:
+        stages.write(STAGE.format(stack=deploy.LOCAL_STACK, **roll_out.outputs))
+    assert "EarlierWorkers" in run("upgrade", "beta", *roll_out.where)
+    run("deploy", "--stage", "beta", "--yes", *roll_out.where)
+    again = roll_out.api.post("/core/roll/keyed", {}, key)
+    assert (again.status, again.body) == (200, booked.body)
+    assert again.headers["idempotency-replayed"] == "true"
+    greet(roll_out)
+    for path in ("hello", "greet_hello"):
+        assert roll_out.api.get(f"/core/demo/{path}?name=Ada").json() == {"message": "Hello, Ada!"}
