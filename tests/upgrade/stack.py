@@ -127,6 +127,10 @@ class RollOut:
         """Deploy this version, as RELEASING says; with more parameters than the first step has."""
         parameters = {**self._parameters, "EarlierWorkers": "true", **more}
         deploy.deploy(self.versions.this, self._engine, parameters=parameters)
+        self.note_update()
+
+    def note_update(self) -> None:
+        """Read what the stack is since it was updated: the engine gives its API another address."""
         self.outputs = last_release.outputs(self._engine)
         self.version = dict.fromkeys(GROUPS, "this")
 

@@ -241,6 +241,7 @@ def test_an_application_takes_over_the_last_releases_stack(
         stages.write(STAGE.format(stack=deploy.LOCAL_STACK, **roll_out.outputs))
     assert "EarlierWorkers" in run("upgrade", "beta", *roll_out.where)
     run("deploy", "--stage", "beta", "--yes", *roll_out.where)
+    roll_out.note_update()
     again = roll_out.api.post("/core/roll/keyed", {}, key)
     assert (again.status, again.body) == (200, booked.body)
     assert again.headers["idempotency-replayed"] == "true"
