@@ -6,11 +6,12 @@ Gateways, tasks and the sweeper may read what is there; here values are written 
 import json
 import os
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, override
 
 import click
 
@@ -37,97 +38,103 @@ class Secret:
     changed_at: int
 
 
-class SecretStore(Protocol):
-    """Where secrets are; ``prefix`` begins their names, ``max_bytes`` is the largest value."""
+class SecretStore(ABC):
+    """Where secrets are: the AWS service ``scheme``.
+
+    ``prefix`` begins their names, ``max_bytes`` is the largest value.
+    """
 
     scheme: ClassVar[str]
     prefix: ClassVar[str]
     max_bytes: ClassVar[int]
 
+    def __init__(self, deployment: Deployment) -> None:
+        self._client = deployment.client(self.scheme)
+
+    def reference(self, name: str) -> str:
+        """Return what a setting has instead of a secret's value."""
+        return f"{self.scheme}:{name}"
+
+    @abstractmethod
     def write(self, name: str, value: str, *, exists: bool) -> None:
         """Write a new secret, or another value of one that exists."""
 
+    @abstractmethod
     def find(self, name: str) -> Secret | None:
         """Return a secret, None if there is none."""
 
+    @abstractmethod
     def below(self, name: str) -> Iterator[Secret]:
         """Return all secrets whose names begin so, with a slash at the end."""
 
+    @abstractmethod
     def delete(self, name: str) -> None:
         """Delete a secret."""
 
 
-class ParameterStore:
+class ParameterStore(SecretStore):
     """Parameters of the standard tier, which cost nothing, encrypted with the account's `aws/ssm` key."""
 
     scheme = "ssm"
     prefix = "/silvaengine/"
     max_bytes = 4096
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._client = deployment.client("ssm")
-
+    @override
     def write(self, name: str, value: str, *, exists: bool) -> None:
-        """Write a value."""
         self._client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=exists)
 
+    @override
     def find(self, name: str) -> Secret | None:
-        """Return a parameter."""
         return next(self._list({"Key": "Name", "Option": "Equals", "Values": [name]}), None)
 
+    @override
     def below(self, name: str) -> Iterator[Secret]:
-        """Return the parameters below a path."""
         return self._list({"Key": "Path", "Option": "Recursive", "Values": [name.rstrip("/")]})
 
+    @override
     def delete(self, name: str) -> None:
-        """Delete a parameter, for good."""
         self._client.delete_parameter(Name=name)
 
     def _list(self, which: Mapping[str, object]) -> Iterator[Secret]:
         pages = self._client.get_paginator("describe_parameters").paginate(ParameterFilters=[which])
         for each in (parameter for page in pages for parameter in page["Parameters"]):
             changed_at = int(each["LastModifiedDate"].timestamp())
-            yield Secret(f"{self.scheme}:{each['Name']}", each["Version"], changed_at)
+            yield Secret(self.reference(each["Name"]), each["Version"], changed_at)
 
 
-class SecretsManager:
-    """AWS Secrets Manager, for large values and for those that AWS rotates."""
+class SecretsManager(SecretStore):
+    """AWS Secrets Manager, for large values and for those that AWS rotates; it keeps what was deleted."""
 
     scheme = "secretsmanager"
     prefix = "silvaengine/"
     max_bytes = 65_536
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._client = deployment.client("secretsmanager")
-
+    @override
     def write(self, name: str, value: str, *, exists: bool) -> None:
-        """Write a value."""
         if exists:
             self._client.put_secret_value(SecretId=name, SecretString=value)
         else:
             self._client.create_secret(Name=name, SecretString=value)
 
+    @override
     def find(self, name: str) -> Secret | None:
-        """Return a secret."""
-        reference = f"{self.scheme}:{name}"
+        reference = self.reference(name)
         return next((each for each in self.below(name) if each.reference == reference), None)
 
+    @override
     def below(self, name: str) -> Iterator[Secret]:
-        """Return the secrets whose names begin so."""
         filters = [{"Key": "name", "Values": [name]}]
         pages = self._client.get_paginator("list_secrets").paginate(Filters=filters)
         for each in (secret for page in pages for secret in page["SecretList"]):
             changed = each.get("LastChangedDate", each["CreatedDate"])
-            yield Secret(f"{self.scheme}:{each['Name']}", None, int(changed.timestamp()))
+            yield Secret(self.reference(each["Name"]), None, int(changed.timestamp()))
 
+    @override
     def delete(self, name: str) -> None:
-        """Delete a secret, which AWS keeps for some days."""
         self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
 
 
-STORES: Mapping[str, type[ParameterStore | SecretsManager]] = {
-    each.scheme: each for each in (ParameterStore, SecretsManager)
-}
+STORES: Mapping[str, type[SecretStore]] = {each.scheme: each for each in (ParameterStore, SecretsManager)}
 
 
 def check_value(store: SecretStore, value: str) -> str:

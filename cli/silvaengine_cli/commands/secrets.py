@@ -94,9 +94,12 @@ def set_(deployment: Deployment, store: SecretStore, name: str, *, generate: boo
       silvaengine secrets set database/password --local < password.txt
     """
     if store.find(name):
-        raise click.ClickException(f"{store.scheme}:{name} exists: `silvaengine secrets rotate` replaces it")
+        raise click.ClickException(
+            f"{store.reference(name)} exists: `silvaengine secrets rotate` replaces it"
+        )
     _write(deployment, store, name, _read_value(store, generate=generate), exists=False)
-    reference = f"{store.scheme}:{name}".replace(f"/{deployment.parameter('Stage')}/", f"/{STAGE}/", 1)
+    stages = store.prefix + deployment.parameter("Stage")
+    reference = store.reference(store.prefix + STAGE + name.removeprefix(stages))
     text = f"set; a setting refers to it by\n{reference}"
     print_result({"secret": reference}, text, as_json=as_json)
 
@@ -114,7 +117,7 @@ def rotate(deployment: Deployment, store: SecretStore, name: str, *, generate: b
     """
     _require(store, name)
     _write(deployment, store, name, _read_value(store, generate=generate), exists=True)
-    reference = f"{store.scheme}:{name}"
+    reference = store.reference(name)
     used_by = _uses(deployment).get(reference, [])
     text = f"rotated {reference}, which " + (f"{', '.join(used_by)} use" if used_by else "no setting uses")
     print_result({"secret": reference, "used_by": used_by}, text, as_json=as_json)
@@ -135,7 +138,7 @@ def list_(deployment: Deployment, endpoint: str | None, *, as_json: bool, wide: 
     stores = [kind(deployment) for kind in STORES.values()]
     found = {each.reference: each for store in stores for each in store.below(f"{store.prefix}{below}/")}
     uses = _uses(deployment)
-    beginnings = tuple(f"{store.scheme}:{store.prefix}{below}/" for store in stores)
+    beginnings = tuple(store.reference(f"{store.prefix}{below}/") for store in stores)
     missing = {name for name in uses.keys() - found.keys() if not endpoint or name.startswith(beginnings)}
     facts, cells = [], []
     for name in sorted(found.keys() | missing):
@@ -157,7 +160,7 @@ def delete(deployment: Deployment, store: SecretStore, name: str, *, as_json: bo
       silvaengine secrets delete stripe --endpoint acme --stack silvaengine
     """
     _require(store, name)
-    reference = f"{store.scheme}:{name}"
+    reference = store.reference(name)
     if used_by := _uses(deployment).get(reference):
         raise click.ClickException(f"{', '.join(used_by)} use {reference}")
     store.delete(name)
@@ -172,7 +175,7 @@ def _uses(deployment: Deployment) -> dict[str, list[str]]:
 
 def _require(store: SecretStore, name: str) -> None:
     if not store.find(name):
-        raise click.ClickException(f"there is no {store.scheme}:{name}: `silvaengine secrets list` has all")
+        raise click.ClickException(f"there is no {store.reference(name)}: `silvaengine secrets list` has all")
 
 
 def _read_value(store: SecretStore, *, generate: bool) -> str:
@@ -180,13 +183,14 @@ def _read_value(store: SecretStore, *, generate: bool) -> str:
         return token_urlsafe(GENERATED_BYTES)
     if sys.stdin.isatty():
         value: str = click.prompt("value", hide_input=True, confirmation_prompt=True)
-        return check_value(store, value)
-    return check_value(store, sys.stdin.read().removesuffix("\n"))
+    else:
+        value = sys.stdin.read().removesuffix("\n")
+    return check_value(store, value)
 
 
 def _write(deployment: Deployment, store: SecretStore, name: str, value: str, *, exists: bool) -> None:
     store.write(name, value, exists=exists)
-    _keep(deployment, f"{store.scheme}:{name}", value)
+    _keep(deployment, store.reference(name), value)
     announce_rows(deployment)
 
 
