@@ -15,7 +15,7 @@ import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from silvaengine_cli.closest import closest
-from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE
+from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE, functions_folder
 from silvaengine_cli.platform_sources import is_clone, platform_file, platform_sources
 from silvaengine_cli.registry import values
 from silvaengine_cli.registry.document import Document, path_text
@@ -103,7 +103,7 @@ class Project:
     @property
     def functions(self) -> Path:
         """The folder of functions that ship with the worker; it needn't be there."""
-        return self.folder / ("services/worker/functions" if is_clone(self.folder) else "functions")
+        return functions_folder(self.folder)
 
     @property
     def registry(self) -> Path:

@@ -8,9 +8,10 @@ PACKAGE_FILE = "package.yaml"
 PROJECT_FILE = "silvaengine.toml"  # of an application
 
 
-def functions_folder() -> Path:
-    """Return the folder of the worker's functions, of the application or clone that one is in."""
-    return Path(FUNCTIONS_FOLDER.name) if Path(PROJECT_FILE).is_file() else FUNCTIONS_FOLDER
+def functions_folder(application: Path = Path()) -> Path:
+    """Return where an application or a clone, the current folder by default, has the worker's functions."""
+    is_own = (application / PROJECT_FILE).is_file()
+    return application / (FUNCTIONS_FOLDER.name if is_own else FUNCTIONS_FOLDER)
 
 
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
