@@ -17,6 +17,7 @@ from silvaengine_cli.deployment import Deployment, local_deployment
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
 from silvaengine_cli.packages import PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
+from silvaengine_cli.platform_sources import is_clone
 from silvaengine_cli.project import Project
 from silvaengine_cli.publishing.lock import LOCK
 from silvaengine_cli.publishing.prune import prune_before_latest
@@ -49,6 +50,14 @@ _EXAMPLES = """
 HTTP       {url}
 WebSocket  {websocket}
 functions  silvaengine list functions --local
+"""
+
+_DEMO = """\
+Try:
+  curl '{url}/core/demo/hello?name=Ada'
+  curl '{url}/core/demo/guests'
+  {url}/core/demo/page#{websocket}
+  silvaengine events send sqs --local
 """
 
 
@@ -126,6 +135,8 @@ class DevSession:
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
         console.print(_EXAMPLES.format(**urls), markup=False)
+        if is_clone(project.folder):
+            console.print(_DEMO.format(**urls), markup=False)
 
     def follow(self) -> NoReturn:
         """Redeploy what changes, and show requests and failures, until interrupted."""

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -54,6 +55,8 @@ def dev(project: Path) -> Iterator[Dev]:
 
 def test_printed_address_answers(dev: Dev) -> None:
     """What it prints to try works, and the request is shown."""
+    tried = re.findall(r"^  curl '(\S+)'$", dev.printed, re.MULTILINE)
+    assert [urlopen(url).status for url in tried] == [200, 200]  # noqa: S310 - the engine's
     response = dev.api.get("/core/demo/hello?name=Ada")
     assert response.json() == {"message": "Hello, Ada!"}
     eventually(lambda: bool(REQUEST_LINE.search(dev.printed)), lambda: dev.printed)
