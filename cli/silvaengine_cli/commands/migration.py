@@ -19,8 +19,8 @@ from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
 from silvaengine_cli.preflight.quotas import find_full_quotas
 from silvaengine_cli.publishing.behind import packages_behind
+from silvaengine_cli.publishing.monitoring import ALARMS
 from silvaengine_cli.publishing.releases import read_pointers
-from silvaengine_cli.publishing.stack_template import ALARMS
 from silvaengine_cli.registry.collisions import colliding_settings
 from silvaengine_cli.registry.model import FunctionSpec
 from silvaengine_cli.registry.plan import REGISTRY_TABLES
@@ -179,9 +179,8 @@ def _behind(deployment: Deployment, pointers: list[Row]) -> Iterator[str]:
 def _price_of_alarms(packages: int) -> str:
     from silvaengine_cli.prove.prices import cost, dated  # lazy: no other command here needs them
 
-    filters = sum(name.endswith("Filter") for name in ALARMS)
-    quantities = {"alarm_months": len(ALARMS) - filters, "metric_months": filters}
-    return f"{packages * cost(quantities):.2f} USD a month at most (list prices of us-east-1, {dated()})"
+    price = cost({"alarm_months": packages * len(ALARMS)})
+    return f"{price:.2f} USD a month (list prices of us-east-1, {dated()})"
 
 
 def _document(functions: dict[str, FunctionSpec], endpoint: str) -> str:
