@@ -84,7 +84,7 @@ def _lines_to_end(worker: Any) -> Iterable[str]:  # noqa: ANN401
 
 
 def name_events() -> None:
-    """Give each event an id, which the engine does only for those of PutLogEvents."""
+    """Name each event by an id, which the engine does only for those of PutLogEvents."""
     append = cloudwatch_logs._append_log_events
 
     def append_named(stream: object, events: Iterable[Mapping[str, Any]]) -> None:
@@ -94,7 +94,7 @@ def name_events() -> None:
 
 
 def page_events() -> None:
-    """Give a token for what FilterLogEvents has left out: how far it came, and with how many of that time."""
+    """Add a token for what FilterLogEvents has left out: how far it came, and with how many of that time."""
     filter_events = cloudwatch_logs._filter_log_events
 
     def filter_page(request: Mapping[str, Any]) -> tuple[int, object, bytes]:
