@@ -1,4 +1,4 @@
-"""The functions that sources are bound to (``events:`` in registry.yaml), whatever their records name.
+"""The functions that sources are bound to (``events:`` in registry.yaml), whatever function a record names.
 
 A binding is a value of setting id ``silvaengine_events`` under ``{kind}:{name}``, a table's under its name
 in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``, with ``batch``, and for a
