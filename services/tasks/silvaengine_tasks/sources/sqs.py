@@ -74,7 +74,8 @@ class SqsSource(RecordSource):
             KEEP_SECONDS,
             hops=_read_hops(names["hops"]) if names["hops"] is not None else 0,
         )
-        bound = self.bindings.calls("queue", queue_arn.rpartition(":")[2], call, record)
+        name, tenant = queue_arn.rpartition(":")[2], names["endpoint_id"]
+        bound = self.bindings.calls("queue", name, call, record, tenant=tenant)
         return bound or [named_call(call, params, names)]
 
     @override
