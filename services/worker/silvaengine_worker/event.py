@@ -49,7 +49,7 @@ class WorkerEvent(LambdaEvent):
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
         request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id)
+        super().__init__(payload, context, log, request_id, known.get("traceparent"))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
@@ -137,7 +137,11 @@ class WorkerEvent(LambdaEvent):
             self.function,
             getattr(error, "detail", "") or response.value,
             exc_info=error,
-            extra={"request_id": self.request_id, "settings": self._settings},
+            extra={
+                "request_id": self.request_id,
+                "traceparent": self.log.traceparent,
+                "settings": self._settings,
+            },
         )
         if not is_message and (self.is_synchronous or "job" in self.event):
             return
