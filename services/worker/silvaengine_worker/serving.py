@@ -71,6 +71,9 @@ class CallServer:
             if event.may_raise(error):
                 raise
             raise event.fail(error) from None
+        finally:
+            if event.meters:
+                event.log.add(meters=event.meters)
 
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
@@ -94,7 +97,11 @@ class CallServer:
             return response.encode() if response and event.is_synchronous else None
         self._check_release(event)
         response = self._worker.run(
-            call, end=event.end, request_id=event.request_id, traceparent=event.log.traceparent
+            call,
+            end=event.end,
+            request_id=event.request_id,
+            traceparent=event.log.traceparent,
+            meters=event.meters,
         )
         sent: Json = response.encode() if call.invocation else response.value
         try:
@@ -150,6 +157,7 @@ class CallServer:
                 request_id=event.request_id,
                 traceparent=event.log.traceparent,
                 finish=finish,
+                meters=event.meters,
             )
             return Outcome.of(response)
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call

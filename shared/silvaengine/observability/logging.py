@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from os import urandom
 
@@ -16,12 +16,13 @@ from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
 from silvaengine.protocol.trace_context import SAMPLED, is_trace_id, read_traceparent
-from silvaengine.settings import Settings
+from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 NAMESPACE = "SilvaEngine"
 
 encode_line = standard_encoder()
+_ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
 _invocations = count()
 
 
@@ -50,6 +51,7 @@ class InvocationLog:
             "cold_start": next(_invocations) == 0,
             "request_id": self.request_id,
             "span_id": self._span_id,
+            **_ALWAYS,
         }
 
     @property
@@ -77,7 +79,7 @@ class InvocationLog:
             self._fields["trace_id"] = self._trace_id
         return True
 
-    def add(self, **fields: str | float | bool | None) -> None:
+    def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
 
