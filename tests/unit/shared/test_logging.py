@@ -35,6 +35,7 @@ def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> No
         "service",
         "cold_start",
         "request_id",
+        "span_id",
         "status",
         "resolve_ms",
         "invoke_ms",
@@ -70,6 +71,25 @@ def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.Capt
     assert first == {"level": "INFO", "logger": "shop", "message": "packed 3", "request_id": "r1"}
     assert second["request_id"] == "r2"
     assert "ValueError" in second["traceback"]
+
+
+def test_log_records_name_a_trace_that_the_request_id_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """A function's own log line can be found by its trace id, too."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    trace_id, request_id, span_id = "1" * 32, "2" * 32, "3" * 16
+    try:
+        configure_logging(Settings())
+        for of_trace in (trace_id, request_id):
+            traceparent = f"00-{of_trace}-{span_id}-01"
+            with bind(current()._replace(request_id=request_id, traceparent=traceparent)):
+                logging.getLogger("shop").info("packed")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["request_id"], first["trace_id"]) == (request_id, trace_id)
+    assert "trace_id" not in second
 
 
 def test_the_running_call_is_known_only_while_it_runs() -> None:
