@@ -151,6 +151,7 @@ class StageSpec(_Section):
     stack: values.StackName | None = None
     region: str | None = None
     parameters: dict[str, _Text] = {}
+    schedules: dict[values.ScheduleLabel, values.ScheduleExpression] = {}
     environment: dict[values.EnvironmentName, _Text] = {}
     settings: dict[values.SettingId, dict[values.Variable, Any]] = {}
 
@@ -186,6 +187,8 @@ def _check_parameters(path: Path, spec: ProjectSpec) -> None:
         place = f"{path}: stages.{name}.parameters"
         if "Stage" in stage.parameters:
             raise click.ClickException(f"{place}.Stage: is the stage's name, {name!r}; leave it out")
+        if "EventSchedules" in stage.parameters:
+            raise click.ClickException(f"{place}.EventSchedules: is made of stages.{name}.schedules")
         try:
             parameters_of({"Parameters": declared}, stage.parameters)
         except ValueError as error:
@@ -199,6 +202,9 @@ def _stage(spec: ProjectSpec, name: str, stage: StageSpec) -> Stage:
             f"{PROJECT_FILE}: stages.{name}.stack: {stack!r} has more than {MAX_STACK_NAME} characters"
         )
     own = {"Stage": name, "TablePrefix": f"{stack}-"}  # two stages of an account share no table
+    if stage.schedules:  # a list's commas are between its entries
+        entries = (f"{each}={when.replace(',', ';')}" for each, when in stage.schedules.items())
+        own["EventSchedules"] = ",".join(entries)
     return Stage(
         name,
         stack,

@@ -19,6 +19,9 @@ from silvaengine.errors import ConfigurationError
 ENVIRONMENT: Mapping[str, str] = os.environ
 """The live environment."""
 
+MEMORY_MB = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
+"""This Lambda's memory, 0 outside of one: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+
 _fixed: dict[str, str] = {}
 _replacement = Lock()
 

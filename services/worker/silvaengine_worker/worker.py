@@ -54,6 +54,7 @@ class Worker:
         end: float = inf,
         request_id: str = "",
         finish: Callable[[Any], object] = complete,
+        meters: dict[str, float] | None = None,
     ) -> WorkerResponse:
         """Run a call, and make its response while it is bound and timed: a model's properties are code, too.
 
@@ -62,6 +63,7 @@ class Worker:
             end: epoch seconds by which the function must have ended; the call's own deadline may be earlier.
             request_id: for a call without an invocation.
             finish: turns the function's result into a value, while nobody else has its object.
+            meters: gets what the function counts by ``meter``.
 
         Raises:
             SilvaEngineError: the call can't be served, or not in time; ``FunctionError`` is the function's
@@ -79,7 +81,7 @@ class Worker:
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
-        with bind(current), ProcessStateGuard() as process:
+        with bind(current, meters), ProcessStateGuard() as process:
             response = copy_context().run(
                 run_with_deadline,
                 current.remaining_seconds(),

@@ -8,18 +8,19 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
-from silvaengine.settings import Settings
+from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 NAMESPACE = "SilvaEngine"
 
 encode_line = standard_encoder()
+_ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
 _invocations = count()
 
 
@@ -36,9 +37,13 @@ class InvocationLog:
         self._started_at = self._step_started_at = time.perf_counter()
         self._step = ""
         self._metrics: list[dict[str, str]] = []
-        self._fields: dict[str, object] = {"service": service, "cold_start": next(_invocations) == 0}
+        self._fields: dict[str, object] = {
+            "service": service,
+            "cold_start": next(_invocations) == 0,
+            **_ALWAYS,
+        }
 
-    def add(self, **fields: str | float | bool | None) -> None:
+    def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
 

@@ -25,6 +25,10 @@ LogRetentionDays = 90
 AccessLogs = true
 SubnetIds = ["subnet-1", "subnet-2"]
 
+[stages.prod.schedules]
+nightly = "cron(0 3,4 * * ? *)"
+hourly = "rate(1 hour)"
+
 [stages.prod.environment]
 CURRENCY = "EUR"
 
@@ -57,6 +61,7 @@ def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
     assert prod.parameters == {
         "Stage": "prod",
         "TablePrefix": "shop-prod-",
+        "EventSchedules": "nightly=cron(0 3;4 * * ? *),hourly=rate(1 hour)",
         "LogRetentionDays": "90",
         "AccessLogs": "true",
         "SubnetIds": "subnet-1,subnet-2",
@@ -74,7 +79,10 @@ def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
         ("[stages.dev.parameters]\nRedisPort = 0", "RedisPort is 0; expected a number from 1"),
         ('[stages.dev.parameters]\nStage = "beta"', "parameters.Stage: is the stage's name, 'dev'"),
         ("[stages.dev.parameters]\nLogLevel = 1979-05-27", "must be text, a number, true, false or a list"),
-        ("[stages.test-1]", "'test-1' must be default or a stage"),
+        ("[stages.dev.parameters]\nEventSchedules = 1", "EventSchedules: is made of stages.dev.schedules"),
+        ("[stages.dev.schedules]\nnightly = 3", "stages.dev.schedules.nightly: must be text"),
+        ('[stages.dev.schedules]\nn = "3 am"', "schedules.n: '3 am' must be rate(1 hour) or cron("),
+        ("[stages.test-1]", "'test-1' must be a stage: 1 to 32 letters and digits"),
         ("[stages.dev.environment]\n_X = 1", "'_X' must be 2 to 128 letters"),
         ("[stages.dev", "at line 5, column 12"),
     ],
