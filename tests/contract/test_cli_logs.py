@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from select import select
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,8 +18,15 @@ from ..canaries import TEXTS, found_in
 from .conftest import pointed_at
 from .log_groups import STACK, Written, written_logs
 
-CALL = {"service": "http", "method": "GET", "area": "core", "endpoint_id": "acme", "function": "hello"}
-CALL |= {"status": 500, "error": "InvocationError", "total_ms": 12.3, "cold_start": False, "request_id": "r1"}
+CALL: dict[str, Any] = {"service": "http", "method": "GET", "area": "core", "endpoint_id": "acme"}
+CALL |= {
+    "function": "hello",
+    "status": 500,
+    "error": "InvocationError",
+    "total_ms": 12.3,
+    "cold_start": False,
+    "request_id": "r1",
+}
 WORKER = {"service": "worker", "status": 500, "error_type": "KeyError", "request_id": "r1"}
 TRACE = 'Traceback (most recent call last):\n  File "/var/task/shop.py", line 3, in hello\nKeyError: 1'
 FAILED = {"level": "ERROR", "logger": "x", "message": "It failed", "request_id": "r1", "traceback": TRACE}

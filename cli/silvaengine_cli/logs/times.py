@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, override
 
@@ -43,7 +44,7 @@ def _begin(text: str) -> float | None:
         return None
 
 
-def since_option(default: str) -> Any:  # noqa: ANN401 - click's decorator
+def since_option[R](default: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return the option ``--since``, which the command gets as ``since``, in epoch milliseconds."""
     return click.option(
         "--since",
