@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from os import urandom
 
@@ -128,8 +129,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(_shortened(record.getMessage()), settings),
         }
-        request_id = getattr(record, "request_id", None) or (running and running.request_id)
-        if request_id:
+        if request_id := _request_id(record):
             line["request_id"] = request_id
         traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
         if traceparent and (trace_id := traceparent[3:35]) != request_id:
@@ -145,6 +145,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
+def _request_id(record: logging.LogRecord) -> str | None:
+    running = _running()
+    return getattr(record, "request_id", None) or (running and running.request_id)
+
+
 def _running() -> CurrentInvocation | None:
     try:
         return current_invocation()
@@ -152,10 +157,25 @@ def _running() -> CurrentInvocation | None:
         return None
 
 
+def _is_sampled(share: float, record: logging.LogRecord) -> bool:
+    """Return whether a record is written: all that a request's Lambdas say are, or the warnings alone.
+
+    What belongs to no request is written.
+    """
+    request_id = _request_id(record)
+    if record.levelno >= logging.WARNING or request_id is None:
+        return True
+    from zlib import crc32  # lazy: most deployments write all
+
+    return crc32(request_id.encode()) < share * 2**32
+
+
 def configure_logging(settings: Settings) -> None:
     """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter())
+    if settings.log_sample < 1:
+        handler.addFilter(partial(_is_sampled, settings.log_sample))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # It logs at every cold start where it found credentials, and at DEBUG what it sends.
     logging.getLogger("botocore").setLevel(logging.WARNING)
