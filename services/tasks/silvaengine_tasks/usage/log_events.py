@@ -18,15 +18,6 @@ PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
 LAMBDAS = "HttpGateway WebsocketGateway Broadcaster Tasks Sweeper Usage Worker WorkerIsolated".split()
-    "HttpGateway",
-    "WebsocketGateway",
-    "Broadcaster",
-    "Tasks",
-    "Sweeper",
-    "Usage",
-    "Worker",
-    "WorkerIsolated",
-)
 
 
 class LogEvent(NamedTuple):
