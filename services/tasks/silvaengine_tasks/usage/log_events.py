@@ -17,7 +17,7 @@ LINES = "{ $.total_ms >= 0 }"  # the engine evaluates no such pattern, and retur
 PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
-LAMBDAS = [
+LAMBDAS = (
     "HttpGateway",
     "WebsocketGateway",
     "Broadcaster",
@@ -26,7 +26,7 @@ LAMBDAS = [
     "Usage",
     "Worker",
     "WorkerIsolated",
-]
+)
 
 
 class LogEvent(NamedTuple):
