@@ -114,8 +114,8 @@ def say(
     def replies(call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> CallReplies:
         return CallReplies(call, socket, event, pusher, Connections(gone))
 
-    def connect(call: WorkerCall) -> CallChannel:
-        return CallChannel(call, lambda: pusher, broadcaster)
+    def connect(call: WorkerCall, traceparent: str | None) -> CallChannel:
+        return CallChannel(call, traceparent, lambda: pusher, broadcaster)
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
@@ -467,7 +467,7 @@ def test_a_call_without_a_socket_has_no_client_to_send_to() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
-    connection = CallChannel(call, lambda: Pusher(Client), broadcaster)
+    connection = CallChannel(call, None, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
     with pytest.raises(SilvaEngineError, match="not made over a WebSocket"):
         connection.send("x")
