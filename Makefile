@@ -91,7 +91,7 @@ test: setup engine chromium ## Run all tests, but for Docker's and what only mak
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup engine ## Run the unit, contract and security tests with coverage
 	@coverage erase
-	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security packages
+	@coverage run $(BRANCHES) -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security packages
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py
@@ -129,6 +129,7 @@ DOUBLED := announcements answers events jobs operation preflight prove tenant we
 nightly: setup ## Do what is long and rare: no limit of time
 	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
 	@pytest -m nightly
+	@COVERAGE_CORE=ctrace $(MAKE) coverage BRANCHES=--branch
 	@$(E2E) --shuffle "$$(date +%s)"
 	@pytest --double $(addprefix tests/e2e/test_,$(addsuffix .py,$(DOUBLED)))
 	@python -m tests.simulation.run --calls 1000000
