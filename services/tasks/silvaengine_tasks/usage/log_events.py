@@ -18,14 +18,8 @@ PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
 LAMBDAS = (
-    "HttpGateway",
-    "WebsocketGateway",
-    "Broadcaster",
-    "Tasks",
-    "Sweeper",
-    "Usage",
-    "Worker",
-    "WorkerIsolated",
+    *("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Sweeper", "Usage"),
+    *("Worker", "WorkerIsolated"),
 )
 
 
