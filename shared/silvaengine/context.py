@@ -73,6 +73,8 @@ class CurrentInvocation(NamedTuple):
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
     ``fencing_token`` are None for a call without a row in the ledger. ``hops`` is the number of calls between
     functions that led here. ``connection`` pushes to connected clients; None without a WebSocket API.
+    ``traceparent`` is for requests that the function sends to others (www.w3.org/TR/trace-context/); None in
+    a function's own tests.
     """
 
     request_id: str
@@ -87,6 +89,7 @@ class CurrentInvocation(NamedTuple):
     fencing_token: FencingToken | None = None
     hops: int = 0
     connection: ClientChannel | None = None
+    traceparent: str | None = None
 
     def remaining_seconds(self) -> float:
         """Return the seconds to the deadline: infinite without one, never negative."""

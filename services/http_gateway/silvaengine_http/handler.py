@@ -115,6 +115,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
             route,
             reads_body=route.area not in self._settings.full_event_areas,
             takes_gzip=self._settings.takes_gzip,
+            follow=call.log.follow,
         )
 
     def _cors(self, call: HttpCall, method: str) -> Headers | None:

@@ -51,7 +51,7 @@ class WorkerEvent(LambdaEvent):
         self._alerts = alerts
         self.meters: dict[str, float] = {}
         request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id)
+        super().__init__(payload, context, log, request_id, known.get("traceparent"))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
@@ -139,7 +139,11 @@ class WorkerEvent(LambdaEvent):
             self.function,
             getattr(error, "detail", "") or response.value,
             exc_info=error,
-            extra={"request_id": self.request_id, "settings": self._settings},
+            extra={
+                "request_id": self.request_id,
+                "traceparent": self.log.traceparent,
+                "settings": self._settings,
+            },
         )
         if not is_message and (self.is_synchronous or "job" in self.event):
             return

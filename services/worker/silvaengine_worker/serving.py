@@ -96,7 +96,13 @@ class CallServer:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
         self._check_release(event)
-        response = self._worker.run(call, end=event.end, request_id=event.request_id, meters=event.meters)
+        response = self._worker.run(
+            call,
+            end=event.end,
+            request_id=event.request_id,
+            traceparent=event.log.traceparent,
+            meters=event.meters,
+        )
         sent: Json = response.encode() if call.invocation else response.value
         try:
             to_json_text(response.value)  # refuses what Lambda would: it takes 100 bytes more than 6 MB
@@ -146,7 +152,12 @@ class CallServer:
         try:
             self._check_release(event)
             response = self._worker.run(
-                call, end=end, request_id=event.request_id, finish=finish, meters=event.meters
+                call,
+                end=end,
+                request_id=event.request_id,
+                traceparent=event.log.traceparent,
+                finish=finish,
+                meters=event.meters,
             )
             return Outcome.of(response)
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call

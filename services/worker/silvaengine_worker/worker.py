@@ -30,14 +30,15 @@ _decode = standard_decoder()
 class Worker:
     """Runs functions of the allowed packages, one call at a time.
 
-    ``open_channel`` returns a call's channel to connected clients; None where there is no WebSocket API.
+    ``open_channel`` returns the channel to connected clients of a call and its ``traceparent``; None where
+    there is no WebSocket API.
     ``checks_results`` is whether the results of typed functions are compared with their signatures.
     """
 
     def __init__(
         self,
         loader: Loader,
-        open_channel: Callable[[WorkerCall], ClientChannel] | None = None,
+        open_channel: Callable[[WorkerCall, str | None], ClientChannel] | None = None,
         *,
         checks_results: bool = False,
     ) -> None:
@@ -53,6 +54,7 @@ class Worker:
         *,
         end: float = inf,
         request_id: str = "",
+        traceparent: str | None = None,
         finish: Callable[[Any], object] = complete,
         meters: dict[str, float] | None = None,
     ) -> WorkerResponse:
@@ -62,6 +64,7 @@ class Worker:
             call: the call.
             end: epoch seconds by which the function must have ended; the call's own deadline may be earlier.
             request_id: for a call without an invocation.
+            traceparent: of the span that the call is.
             finish: turns the function's result into a value, while nobody else has its object.
             meters: gets what the function counts by ``meter``.
 
@@ -79,8 +82,8 @@ class Worker:
             raise ContextNeededError(_NEEDED)
         # a typed function's are made by its package's code, too: bound and timed
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
-        channel = self._open_channel(call) if self._open_channel else None
-        current = _current_invocation(call, end, request_id, target.logger, channel)
+        channel = self._open_channel(call, traceparent) if self._open_channel else None
+        current = _current_invocation(call, end, request_id, target.logger, channel, traceparent)
         with bind(current, meters), ProcessStateGuard() as process:
             response = copy_context().run(
                 run_with_deadline,
@@ -154,7 +157,12 @@ def read_settings(text: str) -> dict[str, Any]:
 
 
 def _current_invocation(
-    call: WorkerCall, end: float, request_id: str, logger: logging.Logger, channel: ClientChannel | None
+    call: WorkerCall,
+    end: float,
+    request_id: str,
+    logger: logging.Logger,
+    channel: ClientChannel | None,
+    traceparent: str | None,
 ) -> CurrentInvocation:
     invocation, job = call.invocation or _default_invocation(call, request_id), call.job
     if invocation.deadline is not None:
@@ -172,6 +180,7 @@ def _current_invocation(
         FencingToken(effect=job.effect, number=job.fence) if job else None,
         invocation.hops,
         channel,
+        traceparent,
     )
 
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
+from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
+from silvaengine.protocol.trace_context import SAMPLED, is_trace_id, read_traceparent
 from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
@@ -26,7 +28,10 @@ _invocations = count()
 
 
 class InvocationLog:
-    """The fields of an invocation's log line, collected until ``emit`` writes it.
+    """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
+
+    ``request_id`` is of the call that the invocation is, a new one at first. It is the trace's id, too, until
+    a caller's trace is followed, and only then the line has a ``trace_id``.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
@@ -38,11 +43,42 @@ class InvocationLog:
         self._started_at = self._step_started_at = time.perf_counter()
         self._step = ""
         self._metrics: list[dict[str, str]] = []
+        ids = urandom(24).hex()
+        self.request_id = self._trace_id = ids[:32]
+        self._span_id = ids[32:]
+        self._flags = SAMPLED
         self._fields: dict[str, object] = {
             "service": service,
             "cold_start": next(_invocations) == 0,
+            "request_id": self.request_id,
+            "span_id": self._span_id,
             **_ALWAYS,
         }
+
+    @property
+    def traceparent(self) -> str:
+        """This span's trace context, for the calls that it makes."""
+        return f"00-{self._trace_id}-{self._span_id}-{self._flags}"
+
+    def identify(self, request_id: str, traceparent: object) -> None:
+        """Take over the ids of a call; without a valid ``traceparent`` its request id is the trace's."""
+        self.request_id = self._fields["request_id"] = request_id
+        if self.follow(traceparent):
+            return
+        if is_trace_id(trace_id := request_id.replace("-", "")):  # Lambda's own have hyphens
+            self._trace_id = trace_id
+        if self._trace_id != request_id:
+            self._fields["trace_id"] = self._trace_id
+
+    def follow(self, traceparent: object) -> bool:
+        """Make the invocation a span of its caller's trace, if that is valid; return whether it is."""
+        caller = read_traceparent(traceparent)
+        if caller is None:
+            return False
+        self._trace_id, self._fields["parent_id"], self._flags = caller
+        if self._trace_id != self.request_id:
+            self._fields["trace_id"] = self._trace_id
+        return True
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
@@ -95,6 +131,9 @@ class _JsonFormatter(logging.Formatter):
         }
         if request_id := _request_id(record):
             line["request_id"] = request_id
+        traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
+        if traceparent and (trace_id := traceparent[3:35]) != request_id:
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["traceback"] = redact(_shortened(self.formatException(record.exc_info)), settings)
         return json.dumps(line)

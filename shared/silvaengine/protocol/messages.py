@@ -41,7 +41,8 @@ class Invocation(NamedTuple):
 
     ``request_id`` is the framework's, never Lambda's. ``deadline`` is in epoch seconds, None if no caller
     waits for the response. ``attempt`` counts from 1; ``hops`` is the number of calls between functions that
-    led here. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
+    led here. ``traceparent`` is the caller's (``silvaengine.protocol.trace_context``); None from callers of
+    0.2 and before. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
     request_id: str
@@ -51,16 +52,21 @@ class Invocation(NamedTuple):
     deadline: float | None
     attempt: int = 1
     hops: int = 0
+    traceparent: str | None = None
     grant: str | None = None
 
     def members(self) -> dict[str, Any]:
         """Return the members in a payload."""
-        request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
-        members = {
+        request_id, endpoint_id, area, function, deadline, attempt, hops, traceparent, grant = self
+        members: dict[str, Any] = {
             "request_id": request_id, "endpoint_id": endpoint_id, "area": area, "function": function,
             "deadline": deadline, "attempt": attempt, "hops": hops,
         }  # fmt: skip
-        return members if grant is None else {**members, "grant": grant}
+        if traceparent is not None:
+            members["traceparent"] = traceparent
+        if grant is not None:
+            members["grant"] = grant
+        return members
 
 
 class ExecutionRef(NamedTuple):

@@ -36,6 +36,7 @@ def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> No
         "service",
         "cold_start",
         "request_id",
+        "span_id",
         "status",
         "resolve_ms",
         "invoke_ms",
@@ -76,6 +77,20 @@ def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.Capt
     assert first == {"level": "INFO", "logger": "shop", "message": "packed 3", "request_id": "r1"}
     assert second["request_id"] == "r2"
     assert "ValueError" in second["traceback"]
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_log_records_name_a_trace_that_the_request_id_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """A function's own log line can be found by its trace id, too."""
+    trace_id, request_id, span_id = "1" * 32, "2" * 32, "3" * 16
+    configure_logging(Settings())
+    for of_trace in (trace_id, request_id):
+        traceparent = f"00-{of_trace}-{span_id}-01"
+        with bind(current()._replace(request_id=request_id, traceparent=traceparent)):
+            logging.getLogger("shop").info("packed")
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["request_id"], first["trace_id"]) == (request_id, trace_id)
+    assert "trace_id" not in second
 
 
 @pytest.mark.usefixtures("_root_logger")
