@@ -129,10 +129,10 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(_shortened(record.getMessage()), settings),
         }
-        if request_id := _request_id(record):
+        request_id, trace_id = _ids(record, running)
+        if request_id:
             line["request_id"] = request_id
-        traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
-        if traceparent and (trace_id := traceparent[3:35]) != request_id:
+        if trace_id and trace_id != request_id:
             line["trace_id"] = trace_id
         if record.exc_info:
             line["traceback"] = redact(_shortened(self.formatException(record.exc_info)), settings)
@@ -145,9 +145,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
-def _request_id(record: logging.LogRecord) -> str | None:
-    running = _running()
-    return getattr(record, "request_id", None) or (running and running.request_id)
+def _ids(record: logging.LogRecord, running: CurrentInvocation | None) -> tuple[str | None, str | None]:
+    """Return the ids of a record's request and of its trace, which is the request's own without another."""
+    request_id = getattr(record, "request_id", None) or (running and running.request_id)
+    traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
+    return request_id, traceparent[3:35] if traceparent else request_id
 
 
 def _running() -> CurrentInvocation | None:
@@ -158,16 +160,16 @@ def _running() -> CurrentInvocation | None:
 
 
 def _is_sampled(share: float, record: logging.LogRecord) -> bool:
-    """Return whether a record is written: all that a request's Lambdas say are, or the warnings alone.
+    """Return whether a record is written: all of a trace are, over all Lambdas, or its warnings alone.
 
     What belongs to no request is written.
     """
-    request_id = _request_id(record)
-    if record.levelno >= logging.WARNING or request_id is None:
+    _, trace_id = _ids(record, _running())
+    if record.levelno >= logging.WARNING or trace_id is None:
         return True
     from zlib import crc32  # lazy: most deployments write all
 
-    return crc32(request_id.encode()) < share * 2**32
+    return crc32(trace_id.encode()) < share * 2**32
 
 
 def configure_logging(settings: Settings) -> None:
