@@ -67,6 +67,7 @@ class IdempotentCalls:
             function,
             endpoint_id,
             invocation.request_id,
+            invocation.traceparent,
             job_id=self._digests.digest(
                 "socket", endpoint_id, caller, function.area, function.name, message_id
             ),
