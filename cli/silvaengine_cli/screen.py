@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from silvaengine_cli.logs import Line
+from silvaengine_cli.logs.choice import has_failed, is_event, level_of
 from silvaengine_cli.logs.groups import RUN_FUNCTIONS
 from silvaengine_cli.logs.reader import Record
 
@@ -40,7 +41,7 @@ class Screen:
         record = line.record
         if line.is_invocation:
             if self._wants_line(record):
-                self._show_line(line)
+                self.show_line(line)
         elif record.get("message") and self._wants_message(line.function, record):
             self._show_message(line.function, record)
 
@@ -59,21 +60,20 @@ class Screen:
     def _wants_line(self, record: Record) -> bool:
         if self._level == VERBOSE or record["service"] == "worker":  # whatever called it has a line, too
             return self._level == VERBOSE
-        is_event = {"method", "route", "source"} & record.keys() and record.get("route") != "authorizer"
-        return _has_failed(record) or (self._level == NORMAL and bool(is_event))
+        return has_failed(record) or (self._level == NORMAL and is_event(record))
 
     def _wants_message(self, function: str, record: Record) -> bool:
         if self._level == VERBOSE:
             return True
-        level = logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
-        if level < logging.WARNING:
+        if level_of(record) < logging.WARNING:
             return self._level == NORMAL and function.startswith(RUN_FUNCTIONS)
         # A gateway repeats in a line what the worker's traceback says.
         return "traceback" in record or record.get("request_id") not in self._traced
 
-    def _show_line(self, line: Line) -> None:
+    def show_line(self, line: Line) -> None:
+        """Show the line of an invocation, whatever the level."""
         record = line.record
-        failed = _has_failed(record)
+        failed = has_failed(record)
         status = str(record.get("status", ""))
         cells = {
             "time": time.strftime("%H:%M:%S", time.localtime(line.timestamp / 1000)),
@@ -111,10 +111,6 @@ def own_frames(trace: str) -> str:
     """Return a traceback without the worker's frames, or unchanged if it has no others."""
     shorter = _WORKER_FRAME.sub("", trace)
     return shorter if "  File " in shorter else trace
-
-
-def _has_failed(record: Record) -> bool:
-    return bool(record.get("failed")) or str(record.get("status", "")) >= "500"
 
 
 def _kind(record: Record) -> str:

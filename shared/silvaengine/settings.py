@@ -90,6 +90,16 @@ def _log_level(variable: str, text: str) -> int:
     return level
 
 
+def _share(variable: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise _misconfigured(variable, "a number from 0 to 1", text)
+    return share
+
+
 def _seconds(variable: str, text: str) -> float:
     try:
         seconds = float(text)
@@ -221,6 +231,7 @@ _VARIABLES: _Variables = {
     "stack_name": ("STACK_NAME", _text),
     "table_prefix": ("TABLE_PREFIX", _text),
     "log_level": ("LOGGINGLEVEL", _log_level),
+    "log_sample": ("LOG_SAMPLE", _share),
     "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
     "sns_topic_arn": ("SNSTOPICARN", _text),
     "stream_endpoint_id": ("DYNAMODBSTREAMENDPOINTID", _text),
@@ -257,6 +268,7 @@ class Settings(NamedTuple):
     stack_name: str | None = None
     table_prefix: str = "se-"
     log_level: int = logging.INFO
+    log_sample: float = 1.0
     full_event_areas: frozenset[str] = frozenset()
     sns_topic_arn: str | None = None
     stream_endpoint_id: str | None = None

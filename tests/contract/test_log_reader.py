@@ -1,7 +1,6 @@
 """Lines of all log groups of a deployment, on moto and the local engine."""
 
-import json
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,36 +9,7 @@ from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.logs import LogReader, LogTail
 from silvaengine_cli.logs.groups import log_groups
 
-STACK = "read"
-GROUPS = {"Worker": f"/aws/lambda/{STACK}-Worker", "packages/shop": f"/aws/lambda/{STACK}-pkg-shop"} | {
-    name: f"/aws/lambda/{STACK}-{name}" for name in ("HttpGateway", "Tasks")
-}
-OTHERS = ("/aws/lambda/read-only-Worker", "/aws/lambda/reading-Worker", "/aws/apigateway/read")
-
-
-class Written:
-    """Log groups of a stack, and of others whose names resemble its."""
-
-    def __init__(self, logs: Any) -> None:
-        self.now = int(time.time() * 1000)
-        self._logs = logs
-        for name in (*GROUPS.values(), *OTHERS):
-            logs.create_log_group(logGroupName=name)
-            logs.create_log_stream(logGroupName=name, logStreamName="one")
-
-    def put(self, function: str, *messages: str, later: int = 0) -> None:
-        """Write messages, each a millisecond after the one before, the first so many after ``now``."""
-        events = [{"timestamp": self.now + later + at, "message": text} for at, text in enumerate(messages)]
-        for start in range(0, len(events), 10_000):  # as PutLogEvents takes at once
-            part = events[start : start + 10_000]
-            self._logs.put_log_events(
-                logGroupName=GROUPS.get(function, function), logStreamName="one", logEvents=part
-            )
-
-    def delete(self, *names: str) -> None:
-        """Delete log groups, as a stack's deletion does."""
-        for name in names:
-            self._logs.delete_log_group(logGroupName=name)
+from .log_groups import GROUPS, STACK, Written, written_logs
 
 
 @pytest.fixture
@@ -49,13 +19,10 @@ def deployment(aws: str) -> Deployment:
 
 
 @pytest.fixture
-def written(deployment: Deployment) -> Any:
+def written(deployment: Deployment) -> Iterator[Written]:
     """The stack's log groups, empty; they are gone after the test."""
-    logs = deployment.client("logs")
-    yield Written(logs)
-    pages = logs.get_paginator("describe_log_groups").paginate()
-    for group in [group["logGroupName"] for page in pages for group in page["logGroups"]]:
-        logs.delete_log_group(logGroupName=group)
+    with written_logs(deployment.client("logs")) as written:
+        yield written
 
 
 def said(lines: Any) -> list[tuple[str, object]]:
@@ -111,9 +78,8 @@ def test_a_group_that_is_gone_has_no_lines(deployment: Deployment, written: Writ
 
 def test_all_pages_are_read(deployment: Deployment, written: Written) -> None:
     """More lines than one response has come whole and once."""
-    texts = [f"{number} {'x' * 100}" for number in range(11_000)]
-    for start in range(0, 11_000, 100):
-        written.put("Worker", *texts[start : start + 100], later=start)
+    texts = [*map(str, range(10_500))]
+    written.put("Worker", *texts)
     lines = LogReader.of(deployment).lines(written.now)
     assert [line.record["message"] for line in lines] == texts
 
@@ -125,6 +91,6 @@ def test_a_tail_has_each_line_once(deployment: Deployment, written: Written) -> 
     written.put("Worker", "one", later=9_000)
     assert said(tail.new_lines()) == [("Worker", "one")]
     written.put("Worker", "late", later=1_000)
-    written.put("HttpGateway", json.dumps({"message": "two"}), later=9_001)
+    written.put_records("HttpGateway", {"message": "two"}, later=9_001)
     assert said(tail.new_lines()) == [("Worker", "late"), ("HttpGateway", "two")]
     assert tail.new_lines() == []

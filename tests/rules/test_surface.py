@@ -60,6 +60,7 @@ ENVIRONMENT = {
     "KEY_PEPPER": "pepper",
     "LEDGER_SECRET": "secret",
     "LOGGINGLEVEL": "logging.DEBUG",
+    "LOG_SAMPLE": "0.5",
     "OTHER_WORKER_ARNS": "arn",
     "PAYLOAD_BUCKET": "bucket",
     "PYTHONPACKAGESPATH": "packages",

@@ -9,6 +9,7 @@ from heapq import merge
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
+from silvaengine.observability.redaction import redact, redact_values
 from silvaengine_cli import AwsClient
 from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
@@ -110,10 +111,15 @@ def _lines(
 
 
 def _record(text: str) -> Record | None:
-    """Return what a function or the platform has written; None for a line of Lambda's own."""
+    """Return what a function or the platform has written; None for a line of Lambda's own.
+
+    What functions print goes to the log as it is, and from here on without what looks like a secret.
+    """
     if text.startswith(_PLATFORM_LINES):
         return None
     record = parse_json_or_text(text)
     if not isinstance(record, dict):
-        return {"message": text.rstrip()}
-    return None if str(record.get("type", "")).startswith("platform.") else record
+        return {"message": redact(text.rstrip())}
+    if str(record.get("type", "")).startswith("platform."):
+        return None
+    return record if "service" in record else redact_values(record)

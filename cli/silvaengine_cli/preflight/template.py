@@ -80,7 +80,9 @@ def made(
     Raises:
         ValueError: a transform refuses the template.
     """
-    known = {**pseudo, **parameters, **_lists(template, parameters)}
+    kinds = {name: declared["Type"] for name, declared in template["Parameters"].items()}
+    lists = {name: value.split(",") for name, value in parameters.items() if "List" in kinds[name]}
+    known = {**pseudo, **parameters, **lists}
     resolve = _Resolver(transformed(template, known), known)
     return resolve.section("Resources"), resolve.section("Outputs")
 
@@ -98,8 +100,9 @@ def transformed(template: Mapping[str, Any], values: dict[str, Any]) -> dict[str
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     try:
-        known = {**values, **_lists(template, values)}
-        expanded = expand_language_extensions(deepcopy(dict(template)), known, enabled=True).expanded_template
+        expanded = expand_language_extensions(
+            deepcopy(dict(template)), values, enabled=True
+        ).expanded_template
         expanded["Resources"] = _with_subs(expanded["Resources"], expanded["Resources"].keys())
         expanded["Outputs"] = _with_subs(expanded["Outputs"], expanded["Resources"].keys())
         for resource in expanded["Resources"].values():
@@ -110,13 +113,6 @@ def transformed(template: Mapping[str, Any], values: dict[str, Any]) -> dict[str
     except (InvalidDocumentException, InvalidTemplateException) as error:
         raise ValueError(str(error)) from error
     return result
-
-
-def _lists(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the values of parameters that are lists."""
-    declared = template["Parameters"].items()
-    texts = {name: values.get(name, it.get("Default", "")) for name, it in declared if "List" in it["Type"]}
-    return {name: it if isinstance(it, list) else it.split(",") for name, it in texts.items()}
 
 
 def _with_subs(value: Property, resources: Collection[str]) -> Property:

@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from os import urandom
 
@@ -126,11 +127,10 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(_shortened(record.getMessage()), settings),
         }
-        request_id = getattr(record, "request_id", None) or (running and running.request_id)
+        request_id, trace_id = _ids(record, running)
         if request_id:
             line["request_id"] = request_id
-        traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
-        if traceparent and (trace_id := traceparent[3:35]) != request_id:
+        if trace_id and trace_id != request_id:
             line["trace_id"] = trace_id
         if record.exc_info:
             line["traceback"] = redact(_shortened(self.formatException(record.exc_info)), settings)
@@ -143,6 +143,13 @@ def _shortened(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
+def _ids(record: logging.LogRecord, running: CurrentInvocation | None) -> tuple[str | None, str | None]:
+    """Return the ids of a record's request and of its trace, which is the request's own without another."""
+    request_id = getattr(record, "request_id", None) or (running and running.request_id)
+    traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
+    return request_id, traceparent[3:35] if traceparent else request_id
+
+
 def _running() -> CurrentInvocation | None:
     try:
         return current_invocation()
@@ -150,10 +157,25 @@ def _running() -> CurrentInvocation | None:
         return None
 
 
+def _is_sampled(share: float, record: logging.LogRecord) -> bool:
+    """Return whether a record is written: all of a trace are, over all Lambdas, or its warnings alone.
+
+    What belongs to no request is written.
+    """
+    _, trace_id = _ids(record, _running())
+    if record.levelno >= logging.WARNING or trace_id is None:
+        return True
+    from zlib import crc32  # lazy: most deployments write all
+
+    return crc32(trace_id.encode()) < share * 2**32
+
+
 def configure_logging(settings: Settings) -> None:
     """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter())
+    if settings.log_sample < 1:
+        handler.addFilter(partial(_is_sampled, settings.log_sample))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # It logs at every cold start where it found credentials, and at DEBUG what it sends.
     logging.getLogger("botocore").setLevel(logging.WARNING)

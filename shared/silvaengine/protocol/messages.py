@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -215,9 +215,9 @@ class WorkerCall(NamedTuple):
             get("brief") is True,
         )
 
-    def read_context(self) -> Mapping[str, Any] | None:
-        """Return the context as an object; raises what ``decode`` raises."""
-        return _object({"context": self.context}, "context")
+    def read_context(self, decode: Callable[[str], Any] | None = None) -> Mapping[str, Any] | None:
+        """Return the context as an object, decoded in that way; raises what ``WorkerCall.decode`` raises."""
+        return _object({"context": self.context}, "context", decode or _decode)
 
 
 class WorkerResponse(NamedTuple):
@@ -334,12 +334,14 @@ def _texts(payload: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+def _object(
+    payload: Mapping[str, Any], member: str, decode: Callable[[str], Any] = _decode
+) -> Mapping[str, Any] | None:
     """Return a member that is an object, as JSON text or, from lenient callers, as it is."""
     value = payload.get(member)
     if isinstance(value, str):
         try:
-            value = _decode(value)
+            value = decode(value)
         except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
             raise _malformed(member, "a JSON object as a string", value) from None
     if value is not None and not isinstance(value, dict):

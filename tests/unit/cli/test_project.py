@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from silvaengine_cli.deployment import DEV_FILE, read_local_deployment
 from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.project import Project, find_application
 from silvaengine_cli.publishing.package import Package
@@ -118,6 +119,19 @@ def test_without_an_application_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="silvaengine new NAME"):
         Project.find(tmp_path)
     assert find_application(tmp_path) is None
+
+
+def test_the_nearest_application_is_the_one(application: Path) -> None:
+    """One in a folder of another, or of a clone, is its own: for its stages and for its engine."""
+    (application / ".silvaengine").mkdir()
+    (application / DEV_FILE).write_text('{"endpoint_url": "http://127.0.0.1:1"}')
+    inner = application / "examples/inner"
+    inner.mkdir(parents=True)
+    assert read_local_deployment(inner) == {"endpoint_url": "http://127.0.0.1:1"}
+    (inner / "silvaengine.toml").write_text('stack = "inner"')
+    assert Project.find(inner).stack == "inner"
+    with pytest.raises(click.ClickException, match="start `silvaengine dev` first"):
+        read_local_deployment(inner)
 
 
 def test_the_clone_is_an_application_with_the_stages_of_samconfig() -> None:

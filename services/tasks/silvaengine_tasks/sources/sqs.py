@@ -76,7 +76,8 @@ class SqsSource(RecordSource):
             hops=_read_hops(names["hops"]) if names["hops"] is not None else 0,
             traceparent=sent_traceparent(names["traceparent"]),
         )
-        bound = self.bindings.calls("queue", queue_arn.rpartition(":")[2], call, record)
+        name, tenant = queue_arn.rpartition(":")[2], names["endpoint_id"]
+        bound = self.bindings.calls("queue", name, call, record, tenant=tenant)
         return bound or [named_call(call, params, names)]
 
     @override

@@ -17,15 +17,9 @@ LINES = "{ $.total_ms >= 0 }"  # the engine evaluates no such pattern, and retur
 PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
-LAMBDAS = "HttpGateway WebsocketGateway Broadcaster Tasks Sweeper Usage Worker WorkerIsolated".split()
-    "HttpGateway",
-    "WebsocketGateway",
-    "Broadcaster",
-    "Tasks",
-    "Sweeper",
-    "Usage",
-    "Worker",
-    "WorkerIsolated",
+LAMBDAS = (
+    *("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Sweeper", "Usage"),
+    *("Worker", "WorkerIsolated"),
 )
 
 
