@@ -28,7 +28,7 @@ _COMMANDS = {
     "upgrade": "silvaengine_cli.commands.upgrade:upgrade",
     "prove": "silvaengine_cli.commands.prove:prove",
     "import": "silvaengine_cli.commands.migration:import_",
-    "doctor": "silvaengine_cli.commands.migration:doctor",
+    "doctor": "silvaengine_cli.commands.doctor:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
     "openapi": "silvaengine_cli.commands.openapi:openapi",
