@@ -33,12 +33,12 @@ def load(path: Path) -> dict[str, Any]:
     return template
 
 
-def declared_parameters(path: Path) -> dict[str, Any]:
-    """Return the parameters that a template declares; nothing else of it is read."""
+def declared_in(path: Path, section: str) -> dict[str, Any]:
+    """Return ``Parameters`` or ``Mappings`` of a template, which have no functions, and read nothing else."""
     import yaml
 
-    section = re.search(r"^Parameters:\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
-    declared: dict[str, Any] = yaml.safe_load(section[0])["Parameters"] if section else {}
+    found = re.search(rf"^{section}:\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
+    declared: dict[str, Any] = yaml.safe_load(found[0])[section] if found else {}
     return declared
 
 

@@ -66,10 +66,6 @@ class WorkerEvent(LambdaEvent):
         version = str(getattr(self.context, "function_version", ""))
         return int(version) if version.isdecimal() else version
 
-    def count(self, metric: str) -> None:
-        """Count a metric of this Lambda."""
-        self.log.add_metric(metric, function_name=getattr(self.context, "function_name", "worker"))
-
     def respond_to(self, error: BaseException) -> WorkerResponse:
         """Record a failure in the log line, log and alert it, and return its response."""
         response = self._error_response(error)
