@@ -37,6 +37,8 @@ _COMMANDS = {
     "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "logs": "silvaengine_cli.commands.logs:logs",
+    "usage": "silvaengine_cli.commands.usage:usage",
+    "cost": "silvaengine_cli.commands.cost:cost",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",

@@ -177,7 +177,7 @@ def _behind(deployment: Deployment, pointers: list[Row]) -> Iterator[str]:
 
 
 def _price_of_alarms(packages: int) -> str:
-    from silvaengine_cli.prove.prices import cost, dated  # lazy: no other command here needs them
+    from silvaengine_cli.costs.prices import cost, dated  # lazy: no other command here needs them
 
     filters = sum(name.endswith("Filter") for name in ALARMS)
     quantities = {"alarm_months": len(ALARMS) - filters, "metric_months": filters}
