@@ -112,7 +112,8 @@ def test_what_is_no_line_counts_nothing(message: str) -> None:
     "members",
     [
         {"total_ms": "x"}, {"total_ms": -1}, {"total_ms": True}, {"memory_mb": []}, {"meters": 3},
-        {"status": "x"}, {"meters": {"tokens": "many"}}, {"endpoint_id": 1, "function": {}}, {"attempt": "1", "job_id": 1},
+        {"status": "x"}, {"meters": {"tokens": "many"}}, {"endpoint_id": 1, "function": {}},
+        {"attempt": "1", "job_id": 1},
         {"endpoint_id": "é" * 1000, "function": "x" * 1000},
     ],
 )  # fmt: skip
@@ -144,7 +145,7 @@ def test_a_full_page_without_a_token_is_read_in_halves() -> None:
         start, end = request["startTime"], request["endTime"]
         return {"events": [event for event in events if start <= event["timestamp"] <= end][:10_000]}
 
-    logs = LogEvents(lambda: SimpleNamespace(call=call), "silvaengine")  # type: ignore[arg-type]
+    logs = LogEvents(lambda: SimpleNamespace(call=call), "silvaengine")
     read = [event.message for event in logs.read("group", 0, 10_000)]
     assert read == [event["message"] for event in events]
 
@@ -156,8 +157,9 @@ def test_the_handler_stops_before_lambda_ends_it(capsys: pytest.CaptureFixture[s
         def run(self, has_time: Any) -> dict[str, int]:
             return {"hours": next(number for number in range(9) if not has_time()), "rows": 0}
 
+    hours: Any = Hours
     left = iter([900_000, 500_000, 240_001, 240_000])
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))
-    assert create_handler(Hours)({}, context) == {"hours": 3, "rows": 0}
+    assert create_handler(hours)({}, context) == {"hours": 3, "rows": 0}
     line = json.loads(capsys.readouterr().out)
     assert (line["service"], line["hours"], line["status"]) == ("usage", 3, 200)
