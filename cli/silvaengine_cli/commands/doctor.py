@@ -125,7 +125,7 @@ def _examine_parts(deployment: Deployment, *, keys: bool, published: bool, as_js
 
 
 def _price_of_alarms(packages: int) -> str:
-    from silvaengine_cli.prove.prices import cost, dated  # lazy: no other command here needs them
+    from silvaengine_cli.costs.prices import cost, dated  # lazy: no other command here needs them
 
     price = cost({"alarm_months": packages * len(ALARMS)})
     return f"{price:.2f} USD a month (list prices of us-east-1, {dated()})"
