@@ -179,15 +179,15 @@ def _read_spec(path: Path) -> ProjectSpec:
 
 def _check_parameters(path: Path, spec: ProjectSpec) -> None:
     """Raise ClickException for a parameter that the template doesn't take, or not with its value."""
-    from silvaengine_cli.preflight.template import declared_parameters, parameters_of
+    from silvaengine_cli.preflight.template import declarations, parameters_of
 
-    declared = declared_parameters(platform_file("template.yaml"))
+    template = declarations(platform_file("template.yaml"))
     for name, stage in spec.stages.items():
         place = f"{path}: stages.{name}.parameters"
         if "Stage" in stage.parameters:
             raise click.ClickException(f"{place}.Stage: is the stage's name, {name!r}; leave it out")
         try:
-            parameters_of({"Parameters": declared}, stage.parameters)
+            parameters_of(template, stage.parameters)
         except ValueError as error:
             raise click.ClickException(f"{place}: {error}") from None
 

@@ -50,7 +50,8 @@ def permissions_of_event_sources(stack: Stack) -> Iterator[str]:
         given = [
             each
             for each, *rest in permissions
-            if rest[:2] == [principal, function] and rest[2].startswith(source)
+            if rest[:2] == [principal, function]
+            and (rest[2].startswith(source) or fnmatchcase(source, rest[2]))
         ]
         if not given:
             yield f"{name}: {principal} has no permission to invoke {function} for {source}"
