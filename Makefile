@@ -3,6 +3,7 @@
 ARCHITECTURE ?= x86_64
 UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
+ZIZMOR_VERSION := 1.32.0
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.bootstrap/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
@@ -91,7 +92,7 @@ test: setup engine chromium ## Run all tests, but for Docker's and what only mak
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup engine ## Run the unit, contract and security tests with coverage
 	@coverage erase
-	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security packages
+	@coverage run $(BRANCHES) -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security packages
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py
@@ -129,6 +130,7 @@ DOUBLED := announcements answers events jobs operation preflight prove tenant we
 nightly: setup ## Do what is long and rare: no limit of time
 	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
 	@pytest -m nightly
+	@COVERAGE_CORE=ctrace $(MAKE) coverage BRANCHES=--branch
 	@$(E2E) --shuffle "$$(date +%s)"
 	@pytest --double $(addprefix tests/e2e/test_,$(addsuffix .py,$(DOUBLED)))
 	@python -m tests.simulation.run --calls 1000000
@@ -179,6 +181,8 @@ wheel: setup ## Install the wheel into an empty environment and import from it
 audit: setup $(CHECKOV) ## Check what ships, the code and the template for known weaknesses (needs the network)
 	@bandit --quiet --recursive --configfile pyproject.toml -ll services shared cli packaging
 	@python packaging/audit.py $(CHECKOV)
+	@rm -rf dist/application && mkdir -p dist && cd dist && silvaengine new application >/dev/null
+	@uvx --quiet --python .bootstrap/bin/python zizmor@$(ZIZMOR_VERSION) --quiet --offline --strict-collection .github dist/application
 
 # Not in uv.lock: it asks for one boto3, older than ours.
 $(CHECKOV): .venv/.synced

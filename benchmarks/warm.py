@@ -78,7 +78,12 @@ def worker(context: Mapping[str, Any] = CONTEXT) -> list[Subject]:
         params={"name": "Ada", "endpoint_id": "demo", "area": "core"},
         context=context,
         invocation=Invocation(
-            request_id="0" * 32, endpoint_id="demo", area="core", function="hello", deadline=4e9
+            request_id="1" * 32,
+            endpoint_id="demo",
+            area="core",
+            function="hello",
+            deadline=4e9,
+            traceparent=f"00-{'1' * 32}-{'2' * 16}-01",
         ),
     )
     folders = (BUILT / "Worker", BUILT / "SharedLayer/python", PROJECT, RUNTIME)

@@ -17,7 +17,7 @@ from .canaries import found_in
 
 # No deadline: a busy machine is no failure. What a change must pass tries the same examples everywhere.
 settings.register_profile("dev", max_examples=10, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("nightly", max_examples=2_000, deadline=None, derandomize=False, print_blob=True)
 _environment = os.environ  # noqa: TID251 - it says who runs the tests, and programs get it from them
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # a make that a test runs is no part of the one around it

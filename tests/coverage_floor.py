@@ -1,4 +1,4 @@
-"""Fails when too much stays untested; a floor for each figure, where coverage's own mixes the two."""
+"""Fails when too much stays untested: a floor for each figure that was measured."""
 
 import json
 import sys
@@ -10,10 +10,11 @@ FLOORS = {"statements": 95.0, "branches": 90.0}
 def main() -> int:
     """Compare coverage.json with the floors; 1 when one is not reached."""
     totals = json.loads(Path("coverage.json").read_text())["totals"]
-    reached = {kind: float(totals[f"percent_{kind}_covered"]) for kind in FLOORS}
-    for kind, floor in FLOORS.items():
-        sys.stdout.write(f"{reached[kind]:.1f} % of {kind} covered, {floor:.0f} % demanded\n")
-    return int(any(reached[kind] < floor for kind, floor in FLOORS.items()))
+    measured = {kind: totals.get(f"percent_{kind}_covered") for kind in FLOORS}
+    reached = {kind: float(percent) for kind, percent in measured.items() if percent is not None}
+    for kind, percent in reached.items():
+        sys.stdout.write(f"{percent:.1f} % of {kind} covered, {FLOORS[kind]:.0f} % demanded\n")
+    return int(any(percent < FLOORS[kind] for kind, percent in reached.items()))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("silvaengine_demo.greetings")
 CALL = WorkerCall.decode(PAYLOAD)
 RESULT = handler(PAYLOAD, CONTEXT)
 PARAMETERS = Loader(["silvaengine_demo"]).load(*CALL.callee[:3]).parameters
-CURRENT = worker._current_invocation(CALL, 4e9, "", LOGGER, None)
+CURRENT = worker._current_invocation(CALL, 4e9, "", LOGGER, None, None)
 
 
 def whole():

@@ -14,6 +14,7 @@ import click
 from silvaengine_cli import AwsClient
 from silvaengine_cli.client_options import checked, parse_json_or_text
 from silvaengine_cli.output import json_option
+from silvaengine_cli.platform_sources import application_folder
 from silvaengine_cli.registry.tables import RegistryTables
 
 DEV_FILE = Path(".silvaengine") / "dev.json"
@@ -246,7 +247,7 @@ def read_local_deployment(start: Path) -> dict[str, str]:
     """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
     if folder := _dev_folder(start):
         return _read_dev_file(folder / DEV_FILE)
-    raise click.ClickException(f"no {DEV_FILE} here or above: start `silvaengine dev` first")
+    raise click.ClickException(f"no {DEV_FILE} of an application here: start `silvaengine dev` first")
 
 
 def local_folder(deployment: Deployment) -> Path | None:
@@ -257,7 +258,8 @@ def local_folder(deployment: Deployment) -> Path | None:
 
 
 def _dev_folder(start: Path) -> Path | None:
-    return next((folder for folder in (start, *start.parents) if (folder / DEV_FILE).is_file()), None)
+    folder = application_folder(start)
+    return folder if folder and (folder / DEV_FILE).is_file() else None
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:

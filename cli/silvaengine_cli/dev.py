@@ -14,7 +14,16 @@ from rich.console import Console
 
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import Deployment, local_deployment
-from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
+from silvaengine_cli.engine import (
+    REGION,
+    EngineError,
+    LocalEngine,
+    install_engine,
+    local_engine,
+    require_free,
+)
+from silvaengine_cli.logs import Line, LogReader, LogTail
+from silvaengine_cli.logs.groups import log_groups
 from silvaengine_cli.packages import PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.platform_sources import is_clone
@@ -22,7 +31,6 @@ from silvaengine_cli.project import Project
 from silvaengine_cli.publishing.lock import LOCK
 from silvaengine_cli.publishing.prune import prune_before_latest
 from silvaengine_cli.publishing.publisher import publish
-from silvaengine_cli.publishing.releases import package_arn
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
@@ -31,7 +39,6 @@ from silvaengine_cli.sam import find_sam
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
 from silvaengine_cli.secrets import LocalSecrets
 from silvaengine_cli.stages import all_parameters
-from silvaengine_cli.tail import LogGoneError, LogTail, Record
 
 if TYPE_CHECKING:
     from silvaengine_cli.strict import Double
@@ -129,8 +136,8 @@ class DevSession:
         self._pending: set[Path] = set()  # what failed is tried again with the next change
         self._said: dict[str, Sequence[Note]] = {}  # notes by what they are on, each said once
         self._unpublished: set[str] = set()  # packages whose last publication failed
-        self._tails: dict[str, LogTail] = {}
         self._outputs = self._deploy_everything()
+        self._logs = LogReader.of(self._deployment)
         self._publish(package_folders(project.folder))
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
@@ -140,37 +147,30 @@ class DevSession:
 
     def follow(self) -> NoReturn:
         """Redeploy what changes, and show requests and failures, until interrupted."""
-        self._tails |= self._open_tails()
+        tail = LogTail(self._logs)
         self._console.print("watching the sources; Ctrl-C ends")
         while True:
             for _ in range(LOG_POLLS):
                 time.sleep(POLL_SECONDS)
                 self._catch_up()
-            self._show_calls()
+            self._show_calls(tail)
 
-    def _show_calls(self) -> None:
+    def _show_calls(self, tail: LogTail) -> None:
         if self._debug_port:
             waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
             self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
-        new = [each for name in [*self._tails] for each in self._new_records(name)]
-        for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
-            self._screen.show(function, record)
+        for line in self._new_lines(tail):
+            self._screen.show(line)
+        if "Worker" not in self._logs.groups:
+            raise EngineError("the stack was deleted; start again to deploy it")
 
-    def _new_records(self, name: str) -> list[tuple[str, Record]]:
+    def _new_lines(self, tail: LogTail) -> list[Line]:
+        from botocore.exceptions import EndpointConnectionError  # lazy: slow, and `--help` reads this module
+
         try:
-            return [(name, record) for record in self._tails[name].new_records()]
-        except LogGoneError:
-            if name in self._outputs.function_arns:
-                raise
-            del self._tails[name]  # of a package that was deleted
-            return []
-
-    def _open_tails(self) -> dict[str, LogTail]:
-        """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""
-        arns = self._outputs.function_arns
-        names = deploy.lambdas(self._platform).keys() & arns.keys()
-        in_order = sorted(names, key=lambda name: (not name.startswith("Worker"), name))
-        return {name: LogTail(self._engine, arns[name]) for name in in_order}
+            return tail.new_lines()
+        except EndpointConnectionError:
+            raise EngineError(f"the engine ended; its log: {self._engine.log}; start again") from None
 
     def _catch_up(self) -> None:
         before, self._snapshot = self._snapshot, watch.take_snapshot(self._project)
@@ -241,9 +241,7 @@ class DevSession:
         except click.ClickException as error:
             self._show_error(error, folder)
             return False
-        if str(folder) not in self._tails:
-            arn = package_arn(self._outputs.worker_arn, published.package)
-            self._tails[str(folder)] = LogTail(self._engine, arn)
+        self._logs.groups |= log_groups(self._deployment)
         return True
 
     def _show_error(self, error: click.ClickException, folder: Path) -> None:

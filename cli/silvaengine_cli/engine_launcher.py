@@ -4,7 +4,6 @@ What is changed is not public and may change with any version; tests/e2e/test_en
 """
 
 import os
-import time
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -41,7 +40,7 @@ def main() -> None:
     if "SILVAENGINE_DEBUG_PORT" in os.environ:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
-    keep_logs_of_sockets()
+    module_beside("engine_logs").mend(change_worker_script)
     unpack_once()
     start_few_at_a_time()
     lambda_svc._schedule_state_transition = activate
@@ -100,35 +99,18 @@ def change_worker_script(old: str, new: str) -> None:
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(old, new)
 
 
-def keep_logs_of_sockets() -> None:
-    """Write the logs of functions that a WebSocket API invokes, as those of all others are."""
-    get_worker = lambda_runtime.get_or_create_worker
-    write_logs = lambda_svc._emit_lambda_logs
-
-    def get_logged_worker(name: str, config: Mapping[str, Any], code: bytes, **options: str) -> object:
-        worker = get_worker(name, config, code, **options)
-
-        def invoke(event: object, request_id: str) -> Mapping[str, Any]:
-            start = time.monotonic()
-            result: Mapping[str, Any] = worker.invoke(event, request_id)
-            milliseconds = int((time.monotonic() - start) * 1000)
-            has_failed = result["status"] == "error"
-            write_logs({"config": config}, request_id, result.get("log", ""), has_failed, milliseconds)
-            # The engine makes a 500 of it, which may as well be the function's own.
-            failure = {"statusCode": 502, "body": result.get("error", "")}
-            return {"status": "done", "result": failure} if has_failed else result
-
-        return SimpleNamespace(invoke=invoke)
-
-    lambda_runtime.get_or_create_worker = get_logged_worker
-
-
 def unpack_once() -> None:
     """Have the processes of a function share their unpacked artefact: see engine_unpacking.py."""
-    loader = SourceFileLoader("engine_unpacking", str(Path(__file__).with_name("engine_unpacking.py")))
-    unpacking = ModuleType(loader.name)
-    loader.exec_module(unpacking)
+    unpacking = module_beside("engine_unpacking")
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": unpacking.SharedZip})
+
+
+def module_beside(name: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module beside this file; nothing else of the package can be imported here."""
+    loader = SourceFileLoader(name, str(Path(__file__).with_name(f"{name}.py")))
+    module = ModuleType(name)
+    loader.exec_module(module)
+    return module
 
 
 def activate(name: str, _seconds: float) -> None:

@@ -18,25 +18,29 @@ SOURCES = tuple(sorted(path.stem for path in SAMPLES.glob("*.json")))
 # Those whose sample can come from any source that a function is bound to, by the kind of its binding.
 BOUND = MappingProxyType({"sqs": "queue", "sns": "topic", "rule": "rule", "schedule": "schedule"})
 NAME = "stack"  # of the queue, topic, rule or schedule that a sample comes from otherwise
+TENANT = "demo"
 
 
-def sample(source: str, name: str = NAME) -> dict[str, Any]:
+def sample(source: str, name: str = NAME, tenant: str = TENANT) -> dict[str, Any]:
     """Return a source's sample event; its ids are new each time, or it would be taken for a repetition."""
     text = (SAMPLES / f"{source}.json").read_text()
-    event: dict[str, Any] = json.loads(text.replace("{id}", uuid4().hex).replace("{name}", name))
+    for place, value in (("{id}", uuid4().hex), ("{name}", name), ("{tenant}", tenant)):
+        text = text.replace(place, value)
+    event: dict[str, Any] = json.loads(text)
     return event
 
 
-def bound_name(deployment: Deployment, source: str, function: str) -> str:
-    """Return the name of the first queue, topic, rule or schedule that a function is bound to.
+def first_binding(deployment: Deployment, source: str, function: str) -> tuple[str, str]:
+    """Return the name of the first queue, topic, rule or schedule that a function is bound to, and for whom.
 
     Raises:
         ClickException: there is none.
     """
     for row in filter(is_binding, deployment.tables().query(CONFIG_DATA, EVENTS_SETTING_ID)):
         kind, _, name = row["variable"].partition(":")
-        if kind == BOUND[source] and any(target.get("funct") == function for target in row["value"]):
-            return str(name)
+        for target in row["value"] if kind == BOUND[source] else ():
+            if target.get("funct") == function:
+                return str(name), str(target.get("endpoint_id"))
     raise click.ClickException(f"{function!r} is bound to no {BOUND[source]}")
 
 

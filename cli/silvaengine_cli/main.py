@@ -36,6 +36,8 @@ _COMMANDS = {
     "keys": "silvaengine_cli.commands.keys:keys",
     "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
+    "status": "silvaengine_cli.commands.status:status",
+    "logs": "silvaengine_cli.commands.logs:logs",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",

@@ -27,6 +27,12 @@ def is_clone(folder: Path) -> bool:
     return has_sources and not (folder / PROJECT_FILE).is_file()
 
 
+def application_folder(start: Path) -> Path | None:
+    """Return the application's folder, or the clone, that a folder is or is in: the nearest; None without."""
+    folders = (start, *start.parents)
+    return next((it for it in folders if (it / PROJECT_FILE).is_file() or is_clone(it)), None)
+
+
 def platform_file(name: str) -> Path:
     """Return where a file of the platform is that came with this command, by its path in the repository."""
     return _root() / name

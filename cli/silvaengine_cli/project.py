@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from silvaengine_cli.closest import closest
 from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE, functions_folder
-from silvaengine_cli.platform_sources import is_clone, platform_file, platform_sources
+from silvaengine_cli.platform_sources import application_folder, is_clone, platform_file, platform_sources
 from silvaengine_cli.registry import values
 from silvaengine_cli.registry.document import Document, path_text
 from silvaengine_cli.registry.file import RegistryFileError, validated
@@ -59,31 +59,17 @@ class Project:
     region: str | None
     stages: Mapping[str, Stage]
 
-    @classmethod
-    def find(cls, start: Path) -> Self:
+    @staticmethod
+    def find(start: Path) -> "Project":
         """Return the application in a folder or the nearest one above.
 
         Raises:
             ClickException: there is none, or its ``silvaengine.toml`` is wrong.
         """
-        for folder in (start, *start.parents):
-            if (folder / PROJECT_FILE).is_file():
-                return cls._read(folder)
-            if is_clone(folder):
-                return cls(folder, CLONES_STACK, None, _sam_stages(folder))
+        if project := find_application(start):
+            return project
         raise click.ClickException(
             f"no {PROJECT_FILE} here or above: `silvaengine new NAME` makes an application"
-        )
-
-    @classmethod
-    def _read(cls, folder: Path) -> Self:
-        spec = _read_spec(folder / PROJECT_FILE)
-        stages = {LOCAL_STAGE: StageSpec(), **spec.stages}
-        return cls(
-            folder,
-            spec.stack,
-            spec.region,
-            {name: _stage(spec, name, stage) for name, stage in stages.items()},
         )
 
     def stage(self, name: str) -> Stage:
@@ -120,10 +106,23 @@ class Project:
         return platform_sources(self.folder)
 
 
-def find_application(folder: Path) -> Project | None:
-    """Return the application in a folder or the nearest one above, None without; raise as ``find``."""
-    has_file = any((each / PROJECT_FILE).is_file() for each in (folder, *folder.parents))
-    return Project.find(folder) if has_file else None
+def find_application(start: Path) -> Project | None:
+    """Return the application in a folder or the nearest one above, None without.
+
+    Raises:
+        ClickException: its ``silvaengine.toml`` is wrong.
+    """
+    folder = application_folder(start)
+    return _read_project(folder) if folder else None
+
+
+def _read_project(folder: Path) -> Project:
+    if is_clone(folder):
+        return Project(folder, CLONES_STACK, None, _sam_stages(folder))
+    spec = _read_spec(folder / PROJECT_FILE)
+    stages = {LOCAL_STAGE: StageSpec(), **spec.stages}
+    own = {name: _stage(spec, name, stage) for name, stage in stages.items()}
+    return Project(folder, spec.stack, spec.region, own)
 
 
 def _parameter(value: object) -> str:
@@ -151,6 +150,7 @@ class StageSpec(_Section):
     stack: values.StackName | None = None
     region: str | None = None
     parameters: dict[str, _Text] = {}
+    schedules: dict[values.ScheduleLabel, values.ScheduleExpression] = {}
     environment: dict[values.EnvironmentName, _Text] = {}
     settings: dict[values.SettingId, dict[values.Variable, Any]] = {}
 
@@ -186,6 +186,8 @@ def _check_parameters(path: Path, spec: ProjectSpec) -> None:
         place = f"{path}: stages.{name}.parameters"
         if "Stage" in stage.parameters:
             raise click.ClickException(f"{place}.Stage: is the stage's name, {name!r}; leave it out")
+        if "EventSchedules" in stage.parameters:
+            raise click.ClickException(f"{place}.EventSchedules: is made of stages.{name}.schedules")
         try:
             parameters_of(template, stage.parameters)
         except ValueError as error:
@@ -199,6 +201,9 @@ def _stage(spec: ProjectSpec, name: str, stage: StageSpec) -> Stage:
             f"{PROJECT_FILE}: stages.{name}.stack: {stack!r} has more than {MAX_STACK_NAME} characters"
         )
     own = {"Stage": name, "TablePrefix": f"{stack}-"}  # two stages of an account share no table
+    if stage.schedules:  # a list's commas are between its entries
+        entries = (f"{each}={when.replace(',', ';')}" for each, when in stage.schedules.items())
+        own["EventSchedules"] = ",".join(entries)
     return Stage(
         name,
         stack,

@@ -8,13 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from silvaengine_cli.tail import Record
+from silvaengine_cli.logs import Line
+from silvaengine_cli.logs.choice import has_failed, is_event, level_of
+from silvaengine_cli.logs.groups import RUN_FUNCTIONS
+from silvaengine_cli.logs.reader import Record
 
 QUIET, NORMAL, VERBOSE = range(3)
 _WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "[^"]*/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
-_RUN_FUNCTIONS = ("Worker", "packages/")  # how the names of Lambdas begin that do
 _SOURCES = ("functions", "services/worker/functions", "services/*", "authorizers", "shared")
 _INDENT = " " * (_WIDTHS["time"] + 1)
 
@@ -34,16 +36,14 @@ class Screen:
         self._level = level
         self._traced: set[str] = set()  # requests whose traceback was shown
 
-    def show(self, function: str, record: Record) -> None:
-        """Show a record of a Lambda, if the level wants it.
-
-        It is named as in the template, a package's by its folder: ``packages/shop``.
-        """
-        if "service" in record:
+    def show(self, line: Line) -> None:
+        """Show what a Lambda has written, if the level wants it."""
+        record = line.record
+        if line.is_invocation:
             if self._wants_line(record):
-                self._show_line(record)
-        elif record.get("message") and self._wants_message(function, record):
-            self._show_message(function, record)
+                self.show_line(line)
+        elif record.get("message") and self._wants_message(line.function, record):
+            self._show_message(line.function, record)
 
     def in_sources(self, text: str, folder: Path | str) -> str:
         """Return a text in which the paths of deployed files are those of the sources, best in ``folder``."""
@@ -60,23 +60,23 @@ class Screen:
     def _wants_line(self, record: Record) -> bool:
         if self._level == VERBOSE or record["service"] == "worker":  # whatever called it has a line, too
             return self._level == VERBOSE
-        is_event = {"method", "route", "source"} & record.keys() and record.get("route") != "authorizer"
-        return _has_failed(record) or (self._level == NORMAL and bool(is_event))
+        return has_failed(record) or (self._level == NORMAL and is_event(record))
 
     def _wants_message(self, function: str, record: Record) -> bool:
         if self._level == VERBOSE:
             return True
-        level = logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
-        if level < logging.WARNING:
-            return self._level == NORMAL and function.startswith(_RUN_FUNCTIONS)
+        if level_of(record) < logging.WARNING:
+            return self._level == NORMAL and function.startswith(RUN_FUNCTIONS)
         # A gateway repeats in a line what the worker's traceback says.
         return "traceback" in record or record.get("request_id") not in self._traced
 
-    def _show_line(self, record: Record) -> None:
-        failed = _has_failed(record)
+    def show_line(self, line: Line) -> None:
+        """Show the line of an invocation, whatever the level."""
+        record = line.record
+        failed = has_failed(record)
         status = str(record.get("status", ""))
         cells = {
-            "time": time.strftime("%H:%M:%S", time.localtime(record["timestamp"] / 1000)),
+            "time": time.strftime("%H:%M:%S", time.localtime(line.timestamp / 1000)),
             "kind": _kind(record),
             "path": _path(record),
             "tenant": str(record.get("endpoint_id", "-")),
@@ -94,7 +94,7 @@ class Screen:
 
     def _show_message(self, function: str, record: Record) -> None:
         level = str(record.get("level", ""))
-        prefix = "" if function.startswith(_RUN_FUNCTIONS) else f"{function}: "
+        prefix = "" if function.startswith(RUN_FUNCTIONS) else f"{function}: "
         style = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(level, "")
         self._print(f"  {prefix}{record['message']}", style)
         if trace := record.get("traceback"):
@@ -111,10 +111,6 @@ def own_frames(trace: str) -> str:
     """Return a traceback without the worker's frames, or unchanged if it has no others."""
     shorter = _WORKER_FRAME.sub("", trace)
     return shorter if "  File " in shorter else trace
-
-
-def _has_failed(record: Record) -> bool:
-    return bool(record.get("failed")) or str(record.get("status", "")) >= "500"
 
 
 def _kind(record: Record) -> str:
@@ -137,7 +133,7 @@ def _fit(text: str, width: int, *, full: bool) -> str:
 
 def _rest(record: Record, *, all_of_it: bool) -> str:
     """Return what a line has besides its columns: the error and the request id, or all."""
-    in_columns = ("timestamp", "area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
+    in_columns = ("area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
     names = [name for name in record if name not in in_columns]
     shown = names if all_of_it else ("error", "error_type", "request_id")
     return " ".join(f"{name}={record[name]}" for name in shown if record.get(name) is not None)

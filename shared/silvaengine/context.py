@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from threading import current_thread, main_thread
+from threading import Lock, current_thread, main_thread
 from typing import Any, NamedTuple, Protocol
 
 
@@ -73,6 +73,8 @@ class CurrentInvocation(NamedTuple):
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
     ``fencing_token`` are None for a call without a row in the ledger. ``hops`` is the number of calls between
     functions that led here. ``connection`` pushes to connected clients; None without a WebSocket API.
+    ``traceparent`` is for requests that the function sends to others (www.w3.org/TR/trace-context/); None in
+    a function's own tests.
     """
 
     request_id: str
@@ -87,6 +89,7 @@ class CurrentInvocation(NamedTuple):
     fencing_token: FencingToken | None = None
     hops: int = 0
     connection: ClientChannel | None = None
+    traceparent: str | None = None
 
     def remaining_seconds(self) -> float:
         """Return the seconds to the deadline: infinite without one, never negative."""
@@ -96,10 +99,16 @@ class CurrentInvocation(NamedTuple):
 tenant: ContextVar[str] = ContextVar("silvaengine_tenant", default="-")
 """The tenant of the running call, ``-`` outside of one; it keeps the tenants' cached values apart."""
 
+METERS = 16  # of one call, since each is a part of its log line
+METER_NAME = 64  # characters
+METER_LIMIT = 2**53  # beyond it JSON's numbers are no longer exact: RFC 8259, section 6
+
 _start_callbacks: list[Callable[[], None]] = []
 _running_calls = 0
 
 _current: ContextVar[CurrentInvocation] = ContextVar("silvaengine_current_invocation")
+_meters: ContextVar[dict[str, float]] = ContextVar("silvaengine_meters")
+_metering = Lock()
 
 
 def current_invocation() -> CurrentInvocation:
@@ -114,19 +123,59 @@ def current_invocation() -> CurrentInvocation:
         raise LookupError("current_invocation() works only while the worker calls a function") from None
 
 
+def meter(name: str, amount: float = 1) -> None:
+    """Count what the running call used, such as ``meter("tokens", 512)``, for its tenant's usage.
+
+    It costs no request: the amounts are part of the worker's log line, whatever becomes of the call, and each
+    attempt of a job has its own. It works in threads that have the call's context.
+
+    Args:
+        name: 1 to 64 letters, digits and underscores, no digit first; a call has at most 16 names.
+        amount: from 0 on; a call's sum is at most 2**53.
+
+    Raises:
+        ValueError: name or amount; the message says which, and what was expected.
+        LookupError: no call is running.
+    """
+    try:
+        meters = _meters.get()
+    except LookupError:
+        raise LookupError("meter() works only while the worker calls a function") from None
+    if not (isinstance(name, str) and len(name) <= METER_NAME and name.isascii() and name.isidentifier()):
+        expected = f"1 to {METER_NAME} letters, digits and underscores, no digit first"
+        raise ValueError(f"name: expected {expected}, found {name!r:.100}")
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= METER_LIMIT:
+        raise ValueError(f"amount: expected a number from 0 to 2**53, found {amount!r:.100}")
+    with _metering:
+        total = meters.get(name, 0) + amount
+        if total > METER_LIMIT:
+            raise ValueError(f"amount: expected a sum in the call of at most 2**53, found {total} {name}")
+        if name not in meters and len(meters) == METERS:
+            raise ValueError(f"name: expected at most {METERS} in a call, found {name!r} as one more")
+        meters[name] = total
+
+
 class bind:  # noqa: N801 - a context manager, called like a function
-    """Make ``current`` the running call within a block; for the worker only."""
+    """Make ``current`` the running call within a block; for the worker only.
 
-    __slots__ = ("_current", "_tokens")
+    ``meters`` gets what the call counts by ``meter``.
+    """
 
-    def __init__(self, current: CurrentInvocation) -> None:
+    __slots__ = ("_current", "_meters", "_tokens")
+
+    def __init__(self, current: CurrentInvocation, meters: dict[str, float] | None = None) -> None:
         self._current = current
+        self._meters = {} if meters is None else meters
 
     def __enter__(self) -> None:
         """Begin the call."""
         global _running_calls  # noqa: PLW0603 - one process serves one call at a time
         _running_calls += 1
-        self._tokens = _current.set(self._current), tenant.set(self._current.endpoint_id)
+        self._tokens = (
+            _current.set(self._current),
+            tenant.set(self._current.endpoint_id),
+            _meters.set(self._meters),
+        )
         for callback in _start_callbacks:
             callback()
 
@@ -136,6 +185,7 @@ class bind:  # noqa: N801 - a context manager, called like a function
         _running_calls -= 1
         _current.reset(self._tokens[0])
         tenant.reset(self._tokens[1])
+        _meters.reset(self._tokens[2])
 
 
 def is_foreign_thread() -> bool:

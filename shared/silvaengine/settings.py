@@ -19,6 +19,9 @@ from silvaengine.errors import ConfigurationError
 ENVIRONMENT: Mapping[str, str] = os.environ
 """The live environment."""
 
+MEMORY_MB = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
+"""This Lambda's memory, 0 outside of one: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+
 _fixed: dict[str, str] = {}
 _replacement = Lock()
 
@@ -85,6 +88,16 @@ def _log_level(variable: str, text: str) -> int:
     if level is None:
         raise _misconfigured(variable, "a Python logging level such as INFO", text)
     return level
+
+
+def _share(variable: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise _misconfigured(variable, "a number from 0 to 1", text)
+    return share
 
 
 def _seconds(variable: str, text: str) -> float:
@@ -218,6 +231,7 @@ _VARIABLES: _Variables = {
     "stack_name": ("STACK_NAME", _text),
     "table_prefix": ("TABLE_PREFIX", _text),
     "log_level": ("LOGGINGLEVEL", _log_level),
+    "log_sample": ("LOG_SAMPLE", _share),
     "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
     "sns_topic_arn": ("SNSTOPICARN", _text),
     "stream_endpoint_id": ("DYNAMODBSTREAMENDPOINTID", _text),
@@ -254,6 +268,7 @@ class Settings(NamedTuple):
     stack_name: str | None = None
     table_prefix: str = "se-"
     log_level: int = logging.INFO
+    log_sample: float = 1.0
     full_event_areas: frozenset[str] = frozenset()
     sns_topic_arn: str | None = None
     stream_endpoint_id: str | None = None

@@ -42,7 +42,8 @@ CONFIG_DATA = Table("configdata", "setting_id", "variable")
 EXECUTIONS = Table("executions", "job_id")
 PACKAGES = Table("packages", "function_arn", "item")
 ADOPTABLE = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, WSS_CONNECTIONS, CONFIG_DATA)
-TABLES = (*ADOPTABLE, EXECUTIONS, PACKAGES)
+USAGE = Table("usage", "month", "item")
+TABLES = (*ADOPTABLE, EXECUTIONS, PACKAGES, USAGE)
 
 WSS_CONNECTIONS_INDEX = "connection_id-index"
 DUE_INDEX = Index("due-index", "due_shard", "due_at")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from silvaengine.annotations import Header
-    from silvaengine.context import current_invocation
+    from silvaengine.context import current_invocation, meter
     from silvaengine.errors import FunctionError
     from silvaengine_base.lambdabase import LambdaBase
     from silvaengine_base.models import (
@@ -40,6 +40,7 @@ __all__ = [
     "current_invocation",
     "decode_cursor",
     "encode_cursor",
+    "meter",
 ]
 
 _MODULES = {
@@ -53,6 +54,7 @@ _MODULES = {
     "current_invocation": "silvaengine.context",
     "decode_cursor": "silvaengine_utility.cursors",
     "encode_cursor": "silvaengine_utility.cursors",
+    "meter": "silvaengine.context",
 }
 
 

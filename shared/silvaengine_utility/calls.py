@@ -65,6 +65,7 @@ def call_function(
         SilvaEngineError: the call failed; see ``silvaengine.aws.lambda_invoker.LambdaInvoker.invoke``.
     """
     call = {"endpoint_id": endpoint_id, "funct": function, "params": dict(params or {}), "hops": _next_hop()}
+    call |= _trace()
     deadline = _deadline()
     payload = dumps(call | {"deadline": deadline} if wait else call)
     settings = Settings.from_environment()
@@ -99,7 +100,7 @@ def send_to_queue(
     Raises:
         LoopError: functions have called one another more than 8 times.
     """
-    attributes = {"endpoint_id": endpoint_id, "funct": function, "hops": str(_next_hop())}
+    attributes = {"endpoint_id": endpoint_id, "funct": function, "hops": str(_next_hop())} | _trace()
     message: dict[str, Any] = {
         "MessageAttributes": {
             name: {"StringValue": value, "DataType": "String"} for name, value in attributes.items()
@@ -159,6 +160,15 @@ def _next_hop() -> int:
         return check_hops(current_invocation().hops + 1)
     except LookupError:
         return 1
+
+
+def _trace() -> dict[str, str]:
+    """Return the member by which the called function's span is below the running one."""
+    try:
+        traceparent = current_invocation().traceparent
+    except LookupError:
+        return {}
+    return {"traceparent": traceparent} if traceparent else {}
 
 
 def _value(function: str, response: WorkerResponse) -> object:

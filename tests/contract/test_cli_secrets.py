@@ -161,6 +161,7 @@ def test_what_is_wrong_is_said(run: Run, arguments: tuple[str, ...], value: str,
 
 def test_the_engine_gets_them_again(run: Run, deployment: Deployment, tmp_path: Path, aws: str) -> None:
     """What is set beside `dev` is in a file for its owner, from which the next engine is filled."""
+    (tmp_path / "silvaengine.toml").touch()
     (tmp_path / DEV_FILE).parent.mkdir()
     (tmp_path / DEV_FILE).write_text(json.dumps({"endpoint_url": aws, "stack": STACK}))
     run("set", "stripe", "--endpoint", "acme")

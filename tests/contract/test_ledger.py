@@ -122,8 +122,8 @@ def test_the_id_of_a_published_functions_call_begins_with_its_package(
         release=Release("arn:3", "fab", 3, "digest", is_isolated=False, functions={})
     )
     new = partial(
-        ledger.new, endpoint_id="acme", request_id="r", principal="p", digest="d", content="{}",
-        on_lost="retry", job_id=given,
+        ledger.new, endpoint_id="acme", request_id="r", traceparent=None, principal="p", digest="d",
+        content="{}", on_lost="retry", job_id=given,
     )  # fmt: skip
     package, _, token = new(published).job_id.partition("-")
     assert (package, "-" in new(function()).job_id) == ("fab", False)
@@ -252,7 +252,7 @@ def test_nothing_expires_while_it_may_run(clock: Clock, is_swept: bool, lease_se
     tables = MemoryDynamoDB()
     ledger = Ledger(TableReader(lambda: tables, "se-"), TableWriter(lambda: tables, "se-"), clock=clock)
     made = ledger.new(
-        function(), "acme", "r", principal="p", digest="d", content="{}", on_lost="retry",
+        function(), "acme", "r", None, principal="p", digest="d", content="{}", on_lost="retry",
         lease_seconds=lease_seconds, keep_seconds=60, is_swept=is_swept,
     )  # fmt: skip
     ledger.accept(made)
@@ -275,7 +275,7 @@ def test_nothing_expires_while_it_may_run(clock: Clock, is_swept: bool, lease_se
         if lease_seconds is None:
             check(job_of(ledger.take_over_for_event(lapsed)))
         else:
-            check(job_of(ledger.take_over_for_caller(lapsed, "again", lease_seconds)))
+            check(job_of(ledger.take_over_for_caller(lapsed, "again", None, lease_seconds)))
     ended = ledger.get(made.job_id)
     assert ended
     ledger.settle(job_of(ended), ended.owner, "failed", {"result": "1"})

@@ -19,11 +19,11 @@ from botocore.session import Session
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
+from silvaengine_cli.logs.reader import Record
 from silvaengine_cli.prove import deploying
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.strict import Double
-from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from ..canaries import found_in
@@ -31,7 +31,7 @@ from .baseline import Baseline
 from .counting_proxy import CountingProxy
 from .desk import Desk, open_to_key
 from .http_client import Api
-from .logs import written
+from .logs import FunctionLog, written
 from .order import sort
 from .registry_rows import API_KEY, Rows
 from .shop import Shop
@@ -98,16 +98,16 @@ class Deployment:
         """Return everything that the stack's Lambdas have logged, whatever it is."""
         return written(self.engine.client("logs"), f"/{deploy.LOCAL_STACK}-")
 
-    def worker_log(self) -> LogTail:
+    def worker_log(self) -> FunctionLog:
         """What the worker writes from now on."""
-        return LogTail(self.engine, self.outputs.worker_arn)
+        return FunctionLog(self.engine, self.outputs.worker_arn)
 
-    def gateway_log(self) -> LogTail:
+    def gateway_log(self) -> FunctionLog:
         """What the HTTP gateway writes from now on."""
-        return LogTail(self.engine, self.outputs.http_gateway_arn)
+        return FunctionLog(self.engine, self.outputs.http_gateway_arn)
 
 
-def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
+def wait_for_record(log: FunctionLog, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
     """Return the first new record that is wanted; fails when it has not come in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

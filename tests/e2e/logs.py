@@ -1,27 +1,29 @@
-"""Whole logs of the local engine."""
+"""Logs of the local engine."""
 
-from collections.abc import Iterator
 from typing import Any
+
+from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.logs import LogReader, LogTail
+from silvaengine_cli.logs.groups import PREFIX
+from silvaengine_cli.logs.reader import Record
+
+
+class FunctionLog:
+    """What a function of any stack writes from now on."""
+
+    def __init__(self, engine: LocalEngine, arn: str) -> None:
+        name = arn.split(":")[6]  # a version may follow
+        self._tail = LogTail(LogReader(engine.client("logs"), {name: PREFIX + name}))
+
+    def new_records(self) -> list[Record]:
+        """Return what was written since the last call, the oldest first, each with its ``timestamp``."""
+        return [{"timestamp": line.timestamp, **line.record} for line in self._tail.new_lines()]
 
 
 def written(logs: Any, part: str) -> str:
     """Return all that was logged in groups whose names have this part."""
-    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-    return "\n".join(message for group in groups if part in group for message in _messages(logs, group))
-
-
-def _messages(logs: Any, group: str) -> Iterator[str]:
-    """Return all messages of a log group; the engine gives 10,000 at once, and no token for more."""
-    start, seen = 0, set[tuple[Any, ...]]()
-    while True:
-        events = logs.filter_log_events(logGroupName=group, startTime=start)["events"]
-        new = [
-            event
-            for event in events
-            if (event["logStreamName"], event["timestamp"], event["message"]) not in seen
-        ]
-        if not new:
-            return
-        seen = {(event["logStreamName"], event["timestamp"], event["message"]) for event in events}
-        start = events[-1]["timestamp"]
-        yield from (event["message"] for event in new)
+    pages = logs.get_paginator("describe_log_groups").paginate()
+    groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    read = logs.get_paginator("filter_log_events").paginate
+    events = (page["events"] for group in groups if part in group for page in read(logGroupName=group))
+    return "\n".join(event["message"] for page in events for event in page)

@@ -1,5 +1,7 @@
 """An application in a folder of its own: made, run with a stage's parameters, deployed to another stage."""
 
+import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +11,17 @@ import pytest
 
 from silvaengine_cli.deployment import Deployment, read_local_deployment
 
-from .dev_process import SILVAENGINE, Dev, eventually, running
+from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, running
 from .http_client import Api
 
 STAGES = """
 [stages.dev.parameters]
 NewEventBucketName = "shop-inbox"
 EventSchedule = "cron(0 3,4 * * ? *)"
+
+[stages.dev.schedules]
+nightly = "cron(0 5,6 * * ? *)"
+hourly = "rate(1 hour)"
 
 [stages.dev.environment]
 GREETING = "Servus"
@@ -61,7 +67,7 @@ def test_functions_may_ship_with_the_worker(dev: Dev) -> None:
 
 
 def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
-    """A bucket, a schedule and a variable come with the file; jobs and rows stay."""
+    """A bucket, several schedules and a variable come with the file; jobs and rows stay."""
     accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
     status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
     eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
@@ -70,7 +76,13 @@ def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
     expected = {"message": "Servus, Ada!"}
     eventually(lambda: dev.api.get("/core/demo/greet_hello?name=Ada").json() == expected, lambda: dev.printed)
     assert dev.api.get(status).json()["status"] == "succeeded"
-    assert {"shop-inbox", "cron(0 3,4 * * ? *)"} < set(parameters(dev).values())
+    assert parameters(dev)["NewEventBucketName"] == "shop-inbox"
+    expected_schedules = {
+        "stack": "cron(0 3,4 * * ? *)",
+        "nightly": "cron(0 5,6 * * ? *)",
+        "hourly": "rate(1 hour)",
+    }
+    assert schedules(dev) == expected_schedules
 
 
 def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
@@ -84,6 +96,36 @@ def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
     assert "nothing to do" in silvaengine(dev.project, "diff", *where)
 
 
+def test_parameters_that_change_between_two_runs_lose_nothing(dev: Dev) -> None:
+    """A bucket's objects, jobs and rows of the first run are there in the second, with what it took away."""
+    accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
+    status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
+    eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
+    client(dev, "s3").put_object(Bucket="shop-inbox", Key="kept/object", Body=b"kept")
+    dev.process.send_signal(signal.SIGINT)
+    dev.process.wait(SECONDS)
+    dev.replace("silvaengine.toml", '\nEventSchedule = "cron(0 3,4 * * ? *)"', "\nLogRetentionDays = 3")
+    dev.replace("silvaengine.toml", "\nhourly = ", "\nweekly = ")
+    with running(dev.project, dev.project.parent / "output-2") as again:
+        again.wait_for_line("Ctrl-C ends")
+        assert again.api.get(status).json()["status"] == "succeeded"
+        assert (
+            client(again, "s3").get_object(Bucket="shop-inbox", Key="kept/object")["Body"].read() == b"kept"
+        )
+        assert parameters(again)["LogRetentionDays"] == "3"
+        assert schedules(again) == {"nightly": "cron(0 5,6 * * ? *)", "weekly": "rate(1 hour)"}
+
+
+def schedules(dev: Dev) -> dict[str, str]:
+    """Return the expressions of the running stack's schedules, by the names that their events say."""
+    events, found = client(dev, "events"), {}
+    for rule in events.list_rules(NamePrefix="silvaengine-local-EventSchedule")["Rules"]:
+        (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        sent = json.loads(target["InputTransformer"]["InputTemplate"].replace("<time>", "0"))
+        found[sent["schedule"]] = rule["ScheduleExpression"]
+    return found
+
+
 def parameters(dev: Dev) -> dict[str, str]:
     """Return the running stack's parameters."""
     given = stack(dev, "silvaengine-local")["Parameters"]
@@ -92,5 +134,9 @@ def parameters(dev: Dev) -> dict[str, str]:
 
 def stack(dev: Dev, name: str) -> Any:
     """Return the description of a stack of the running engine."""
-    where = Deployment(**read_local_deployment(dev.project))
-    return where.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return client(dev, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+
+
+def client(dev: Dev, service: str) -> Any:
+    """Return a client of the running engine."""
+    return Deployment(**read_local_deployment(dev.project)).client(service)

@@ -11,9 +11,9 @@ from silvaengine.registry.outcomes import REPORT_SECONDS, sum_outcomes
 from silvaengine.registry.packages import POINTER_ITEM
 from silvaengine.registry.turns import turn
 from silvaengine.tables import CONFIG_DATA, PACKAGES, outcomes_setting_id
-from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record
+from .logs import FunctionLog
 from .test_published import Package, eventually
 
 COVERED, OTHER = "e2e-till-a", "e2e-till-b"
@@ -102,7 +102,7 @@ def test_one_that_fails_in_a_fifth_of_its_calls_is_taken_back_by_itself(till: Ti
     assert calls.count("DynamoDB.PutItem") <= 1 + (time.monotonic() - began) // REPORT_SECONDS
     till.wait_until_told(started_at, 40, 8)
     assert set(till.told(started_at)) == {COVERED}
-    log = LogTail(till.deployment.engine, till.deployment.outputs.function_arns["Sweeper"])
+    log = FunctionLog(till.deployment.engine, till.deployment.outputs.function_arns["Sweeper"])
     till.deployment.sweep()
     pointer = till.pointer()
     assert ("canary" in pointer, pointer["release"], pointer["by"]) == (False, first, "silvaengine sweeper")

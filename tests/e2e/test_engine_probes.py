@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from silvaengine_cli.engine import LocalEngine
-from silvaengine_cli.tail import LogTail
 
 from .conftest import wait_for_record, with_role
+from .logs import FunctionLog, written
 from .probe import TEMPLATE, Probe, deploy_probe
 from .socket_client import RefusedError, Socket
 from .strict_world import client
@@ -135,12 +135,20 @@ def test_a_source_that_invokes_an_alias_is_not_told_apart(probe: Probe) -> None:
     engine, function = probe.engine, probe.outputs["Function"]
     engine.client("lambda").create_alias(FunctionName=function, FunctionVersion="$LATEST", Name="live")
     target = {"Id": "1", "Arn": f"{function}:live", "Input": '{"action": "arn"}'}
-    events, log = engine.client("events"), LogTail(engine, function)
+    events, log = engine.client("events"), FunctionLog(engine, function)
     events.put_rule(Name="probe", EventPattern='{"source": ["probe"]}')
     events.put_targets(Rule="probe", Targets=[target])
     events.put_events(Entries=[{"Source": "probe", "DetailType": "x", "Detail": "{}"}])
     told = wait_for_record(log, lambda record: "invoked as" in str(record.get("message")))
     assert told["message"] == f"invoked as {function}"
+
+
+def test_all_that_was_written_is_in_the_log(probe: Probe) -> None:
+    """However much it was, and without a line's end; by itself the engine waits 50 ms for a first line."""
+    log = FunctionLog(probe.engine, probe.outputs["Function"])
+    probe.invoke("chat", lines=9_000)
+    messages = [record["message"] for record in log.new_records()]
+    assert messages == ["probed chat", *(f"line {each}" for each in range(9_000))]
 
 
 def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
@@ -186,6 +194,5 @@ def test_function_of_a_socket_has_logs(probe: Probe) -> None:
     """What a function prints for a WebSocket is in its log, as on AWS; without our launcher it is nowhere."""
     with pytest.raises(RefusedError):
         Socket(f"{probe.engine.url}/_aws/execute-api/{probe.outputs['SocketId']}/probe?action=socket")
-    group = f"/aws/lambda/{probe.outputs['Function'].rpartition(':')[2]}"
-    events = probe.engine.client("logs").filter_log_events(logGroupName=group)["events"]
-    assert "probed socket" in [event["message"].strip() for event in events]
+    name = probe.outputs["Function"].rpartition(":")[2]
+    assert "probed socket" in written(probe.engine.client("logs"), name).splitlines()

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from silvaengine_cli import dead_letters, deploy
 from silvaengine_cli.main import cli
-from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .http_client import Api
+from .logs import FunctionLog
 from .registry_rows import API_KEY, LARGE_SETTINGS
 from .test_announcements import eventually
 from .test_permissions import assumed
@@ -98,7 +98,7 @@ def test_a_crashed_job_is_taken_up_again(deployment: Deployment, api: Api, effec
     body = {"path": str(effects), "call": "1", "wrong": "crash"}
     job_id = api.post("/core/e2e/effect_later", body, KEY).json()["job_id"]
     assert deployment.sweep().get("dispatched", 0) == 0
-    log = LogTail(deployment.engine, deployment.outputs.function_arns["Sweeper"])
+    log = FunctionLog(deployment.engine, deployment.outputs.function_arns["Sweeper"])
     deployment.schedule(enabled=True)
     try:
         done = wait_for_status(api, job_id, {"succeeded"}, seconds=LEASE_SECONDS + 150)

@@ -15,10 +15,10 @@ from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
 from silvaengine_cli.engine import local_engine
 from silvaengine_cli.strict import Double, Script
-from silvaengine_cli.tail import LogTail
 
 from .conftest import REFRESH_SECONDS, Deployment, deployed
 from .http_client import Api
+from .logs import FunctionLog
 from .registry_rows import Rows
 from .second_stack import deploy_again
 from .shop import TENANTS, Shop, ask, build_of, open_to
@@ -79,7 +79,7 @@ def test_with_redis_the_next_call_knows(
         engine, outputs = deployment.engine, deploy_again(deployment, f"{STACK}-{turns}", parameters)
         open_to(Rows(engine.client("dynamodb"), outputs.table_prefix))
         shop = Shop(tmp_path / "shop", CommandLine(stack=f"{STACK}-{turns}", endpoint_url=engine.url))
-        log = LogTail(engine, outputs.http_gateway_arn)
+        log = FunctionLog(engine, outputs.http_gateway_arn)
         check_load(Api(outputs.api_url), shop, log, requests, turns, 0)
 
 
@@ -97,12 +97,14 @@ def test_on_aws_it_only_takes_longer(engine_program: Path, project: Path, tmp_pa
         check_load(stack.api, shop, stack.gateway_log(), 100, 3, DOUBLE_SECONDS)
 
 
-def check_load(api: Api, shop: Shop, log: LogTail, requests: int, turns: int, seen_seconds: float) -> None:
+def check_load(
+    api: Api, shop: Shop, log: FunctionLog, requests: int, turns: int, seen_seconds: float
+) -> None:
     """Call from three tenants while releases are published and taken back; check each answer."""
     over, logged = Event(), dict[str, int]()
 
     def note() -> int:
-        """Note the releases that the gateway's log names; the engine shows 10,000 lines at a time."""
+        """Note the releases that the gateway's log names."""
         records = [each for each in log.new_records() if each.get("function") == "build"]
         logged.update((each["request_id"], each["release"]) for each in records)
         return len(logged)

@@ -18,9 +18,9 @@ from silvaengine.registry.packages import POINTER_ITEM, PROTOCOL, release_digest
 from silvaengine.tables import GENERATION_KEY
 from silvaengine_cli.deploy import LOCAL_STACK
 from silvaengine_cli.main import cli
-from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record
+from .logs import FunctionLog
 from .socket_client import Socket
 
 TENANTS = ("e2e-shop-a", "e2e-shop-b")
@@ -269,7 +269,7 @@ def test_a_job_and_its_retry_stay_on_the_release_that_accepted_it(
 
 def test_the_versions_log_what_they_serve(serving_first: Package, deployment: Deployment) -> None:
     """A package has a log of its own."""
-    log = LogTail(deployment.engine, serving_first.arn)
+    log = FunctionLog(deployment.engine, serving_first.arn)
     serving_first.ask()
     assert wait_for_record(log, lambda record: record.get("service") == "worker")["status"] == 200
 

@@ -60,6 +60,7 @@ ENVIRONMENT = {
     "KEY_PEPPER": "pepper",
     "LEDGER_SECRET": "secret",
     "LOGGINGLEVEL": "logging.DEBUG",
+    "LOG_SAMPLE": "0.5",
     "OTHER_WORKER_ARNS": "arn",
     "PAYLOAD_BUCKET": "bucket",
     "PYTHONPACKAGESPATH": "packages",
@@ -94,7 +95,9 @@ ENVIRONMENT = {
 def payload() -> dict[str, Any]:
     """Return the members of the payload of a worker's call, with all that it can have."""
     callee = Callee("module", "Class", "function", "{}", typed=True)
-    invocation = Invocation("request", "acme", "core", "function", 1.0, grant="token")
+    invocation = Invocation(
+        "request", "acme", "core", "function", 1.0, traceparent="traceparent", grant="token"
+    )
     execution = ExecutionRef("job", "owner", "effect", 1, 1, 3, "retry", 60, 10)
     reply_to = ReplyTo("connection", "message", wants_result=True)
     simple = WorkerCall(callee, {"a": 1}, "body", {"channel": "acme"}, None, None, invocation, execution)

@@ -561,31 +561,44 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
     """Each may invoke it and none else, says what the code reads, and keeps what never reached Lambda."""
     topic = "arn:aws:sns:eu-central-1:111122223333:news"
     resources = resources_with(
-        EventTopicArn=topic, EventRuleSources="shop,stock", EventSchedule="rate(1 hour)"
-    )
+        EventTopicArn=topic, EventRuleSources="shop,stock", EventSchedule="rate(1 hour)",
+        EventSchedules="nightly=cron(0 3;4 * * ? *),hourly=rate(1 hour)",
+    )  # fmt: skip
     assert resources["TopicSubscription"]["Properties"]["TopicArn"] == topic
     assert "EventDeadLetterQueue" in str(resources["TopicSubscription"]["Properties"]["RedrivePolicy"])
-    for name, says in (("EventRule", {"rule", "event"}), ("EventScheduleRule", {"schedule", "time"})):
+    schedules = {
+        "EventScheduleRule": ("stack", "rate(1 hour)"),
+        "EventSchedulesnightlycron034Rule": ("nightly", "cron(0 3,4 * * ? *)"),
+        "EventScheduleshourlyrate1hourRule": ("hourly", "rate(1 hour)"),
+    }
+    for name, says in (
+        ("EventRule", {"rule", "event"}),
+        *((each, {"schedule", "time"}) for each in schedules),
+    ):
         (target,) = resources[name]["Properties"]["Targets"]
         assert "EventDeadLetterQueue" in str(target["DeadLetterConfig"])
         sent = re.sub("<[^>]+>", '{"id": "1"}', target["InputTransformer"]["InputTemplate"])
         assert json.loads(sent).keys() == says
         assert EventBridgeSource.matches(json.loads(sent))
     assert resources["EventRule"]["Properties"]["EventPattern"] == {"source": ["shop", "stock"]}
+    for name, (called, expression) in schedules.items():
+        (target,) = resources[name]["Properties"]["Targets"]
+        assert f'"schedule": "{called}"' in target["InputTransformer"]["InputTemplate"]
+        assert resources[name]["Properties"]["ScheduleExpression"] == expression
     allowed = {
         str(each["Properties"]["SourceArn"])
-        for each in of_type(resources, "AWS::Lambda::Permission").values()
-        if each.get("Condition") in {"HasEventTopic", "HasEventRule", "HasEventSchedule"}
-    }  # fmt: skip
-    assert allowed == {
-        topic,
-        *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
+        for name, each in of_type(resources, "AWS::Lambda::Permission").items()
+        if each.get("Condition") in {"HasEventTopic", "HasEventRule"} or name == "EventSchedulePermission"
     }
+    schedule_rules = "arn:aws:events:eu-central-1:111122223333:rule/silvaengine-EventSchedule*"
+    assert allowed == {topic, str({"Fn::GetAtt": ["EventRule", "Arn"]}), schedule_rules}
     policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     (packages, *allows) = (each for each in policy if each["Effect"] == "Allow")
-    assert all("silvaengine-pkg-*" in arn for arn in packages["Condition"]["ArnLike"]["aws:SourceArn"])
+    own, *of_packages = packages["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert own == schedule_rules
+    assert all("silvaengine-pkg-*" in arn for arn in of_packages)
     assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allows)
-    assert len(allows) == 3
+    assert len(allows) == 2
 
 
 def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[..., Resources]) -> None:

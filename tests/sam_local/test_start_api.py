@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from silvaengine_cli import deploy
+from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import CREDENTIALS, HOST, LocalEngine, free_port, install_engine, local_engine
+from silvaengine_cli.logs import LogReader, LogTail
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.tail import LogTail
 
 PROJECT = Path(__file__).parents[2]
 REGISTRY = PROJECT / "services/worker/functions/registry.yaml"
@@ -84,11 +85,11 @@ def test_a_request_runs_a_function_of_the_engine(
     engine: LocalEngine, outputs: deploy.StackOutputs, start_api: int
 ) -> None:
     """A request to the container is answered by the worker that the registry's row names."""
-    worker_log = LogTail(engine, outputs.worker_arn)
+    log = LogTail(LogReader.of(Deployment(stack=deploy.LOCAL_STACK, endpoint_url=engine.url)))
     answer = _request(start_api, "GET", "/core/demo/hello?name=Ada")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.body == {"message": "Hello, Ada!"}
-    assert answer.headers["x-request-id"] in {record.get("request_id") for record in worker_log.new_records()}
+    assert answer.headers["x-request-id"] in {line.record.get("request_id") for line in log.new_lines()}
 
 
 def test_a_body_becomes_parameters(start_api: int) -> None:

@@ -75,6 +75,7 @@ def send(world: World, request: Request, *, body: str | None = None) -> tuple[in
         area="core",
         caller=request.principal,
         request_id=world.ledger.new_token(),
+        traceparent="",
         content=json.dumps({"params": json.dumps(params)}),
         body=body or request.key or str(request.number),  # the same for all who use the same key
         key=request.key,

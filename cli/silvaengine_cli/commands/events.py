@@ -9,7 +9,7 @@ import click
 from silvaengine.ledger.execution import Execution
 from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
 from silvaengine_cli.deployment import Deployment, deployment_options, limit_option, list_options
-from silvaengine_cli.events import BOUND, NAME, SOURCES, bound_name, sample, send
+from silvaengine_cli.events import BOUND, SOURCES, first_binding, sample, send
 from silvaengine_cli.jobs import Jobs, error_of, log_group, log_of
 from silvaengine_cli.output import Detail, Id, print_json, print_table
 
@@ -56,8 +56,8 @@ def send_(
     """
     if function and (path or source not in BOUND):
         raise click.UsageError(f"--function is for samples of {', '.join(BOUND)}")
-    name = bound_name(deployment, source, function) if function else NAME
-    event = _read(path) if path else sample(source, name)
+    bound = first_binding(deployment, source, function) if function else ()
+    event = _read(path) if path else sample(source, *bound)
     if only_print:
         print_json(event)
         return

@@ -123,17 +123,20 @@ LambdaArn = Annotated[
     _matching(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN"),
 ]
 SourceName = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region")]
+_EXPRESSION = r"rate\([^()]{1,200}\)|cron\([^()]{1,200}\)"
+ScheduleExpression = Annotated[str, _matching(_EXPRESSION, "rate(1 hour) or cron(0 3 * * ? *)")]
 ScheduleName = Annotated[
     str,
     _matching(
-        r"[A-Za-z0-9._-]{1,256}|rate\([^()]{1,200}\)|cron\([^()]{1,200}\)",
+        rf"[A-Za-z0-9._-]{{1,256}}|{_EXPRESSION}",
         "rate(1 hour), cron(0 3 * * ? *) or the name of a schedule",
     ),
 ]
 EnvironmentName = Annotated[
     str, _matching(r"[A-Za-z][A-Za-z0-9_]{1,127}", "2 to 128 letters, digits and '_', a letter first")
 ]
-Stage = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "default or a stage: 1 to 32 letters and digits")]
+Stage = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "a stage: 1 to 32 letters and digits")]
+ScheduleLabel = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "1 to 32 letters and digits")]
 StackName = Annotated[str, AfterValidator(check_stack_name)]
 LogicalId = Annotated[
     str,

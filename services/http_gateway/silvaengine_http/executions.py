@@ -37,6 +37,7 @@ class LedgerCall(NamedTuple):
     area: str
     caller: str
     request_id: str
+    traceparent: str
     content: str
     body: str
     key: str | None
@@ -99,6 +100,7 @@ class Executions:
             call.function,
             call.endpoint_id,
             call.request_id,
+            call.traceparent,
             job_id=job_id,
             principal=plain_digest(call.endpoint_id, call.caller),
             digest=plain_digest(call.body),
@@ -143,7 +145,9 @@ class Executions:
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
-            execution = self.ledger.take_over_for_caller(first, call.request_id, self._lease_seconds)
+            execution = self.ledger.take_over_for_caller(
+                first, call.request_id, call.traceparent, self._lease_seconds
+            )
         except ConditionFailedError:
             raise _in_progress() from None
         return self._start(call, execution._replace(content=call.content))

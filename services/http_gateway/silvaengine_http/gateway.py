@@ -246,6 +246,7 @@ class Gateway:
             area=request.route.area,
             caller=_caller(call, key_access),
             request_id=call.request_id,
+            traceparent=call.log.traceparent,
             content=self._worker_call(call, request, function, None).content(),
             body=_fingerprint(request),
             key=terms.key,
@@ -291,7 +292,10 @@ class Gateway:
     ) -> WorkerCall:
         area, endpoint_id, *_ = request.route
         grant = self._issue_token(endpoint_id) if function.broadcasts else None
-        invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
+        traceparent = call.log.traceparent
+        invocation = Invocation(
+            call.request_id, endpoint_id, area, function.name, deadline, 1, 0, traceparent, grant
+        )
         if area not in self._settings.full_event_areas:
             return WorkerCall(
                 function.callee, request.params, request.body, request.context, invocation=invocation

@@ -9,6 +9,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
+from silvaengine_http.body import body_size
 from silvaengine_http.gateway import Gateway
 from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers, open_headers
 from silvaengine_http.path import read_path
@@ -82,6 +83,10 @@ class HttpHandler(GatewayHandler[HttpCall]):
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
         call.log.add(method=method, status=response.status)
+        if response.body and method != "HEAD":
+            call.log.add(bytes_out=body_size(response.body, is_base64=response.is_base64))
+        if isinstance(body := call.event.get("body"), str) and body:
+            call.log.add(bytes_in=body_size(body, is_base64=call.event.get("isBase64Encoded") is True))
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
@@ -110,6 +115,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
             route,
             reads_body=route.area not in self._settings.full_event_areas,
             takes_gzip=self._settings.takes_gzip,
+            follow=call.log.follow,
         )
 
     def _cors(self, call: HttpCall, method: str) -> Headers | None:

@@ -6,7 +6,7 @@ module and ``path`` read a request from an event; authorizers and full-event fun
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -138,7 +138,13 @@ def read_cors_request(event: Members, method: str) -> CorsRequest:
 
 
 def read_request(
-    event: Members, method: str, route: Route, *, reads_body: bool = True, takes_gzip: bool = False
+    event: Members,
+    method: str,
+    route: Route,
+    *,
+    reads_body: bool = True,
+    takes_gzip: bool = False,
+    follow: Callable[[str], object] | None = None,
 ) -> Request:
     """Read an HTTP event.
 
@@ -148,6 +154,7 @@ def read_request(
         route: what its path names.
         reads_body: false where functions read the body themselves, whatever it is.
         takes_gzip: whether a gzip body is decompressed.
+        follow: gets a ``traceparent`` before anything else is read, so that a refused request has it, too.
 
     Raises:
         RequestError: the request is malformed, too large or of a content type that isn't read; the message
@@ -156,6 +163,8 @@ def read_request(
     """
     context, single_headers, several_headers, single_query, several_query = _objects(event)
     sent, headers = read_headers(single_headers, several_headers, event.get("cookies"))
+    if follow and "traceparent" in headers:
+        follow(headers["traceparent"])
     _check_unicode("".join([*headers, *headers.values()]), "The headers are")
     everything = _query(event, single_query, several_query)
     _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")

@@ -7,7 +7,6 @@ claimed and settled on its own.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from os import urandom
 from typing import TYPE_CHECKING, Concatenate, cast
 
 from silvaengine.errors import InvocationError, SilvaEngineError
@@ -24,7 +23,7 @@ from silvaengine_tasks.calls import (
     response_value,
 )
 from silvaengine_tasks.hooks import HookedCall
-from silvaengine_tasks.records import BatchItem, RecordCall, member
+from silvaengine_tasks.records import BatchItem, RecordCall, member, new_ids
 
 if TYPE_CHECKING:
     from silvaengine.ledger.execution import Execution, State
@@ -53,13 +52,18 @@ class BatchPart:
 
 
 class BatchCall:
-    """One call of a function for many records; each part's call has one record in ``params["records"]``."""
+    """One call of a function for many records; each part's call has one record in ``params["records"]``.
 
-    def __init__(self, functions: FunctionCaller, parts: Sequence[BatchPart], deadline: float) -> None:
+    ``traceparent`` is of the span that makes it: the records may be of several traces.
+    """
+
+    def __init__(
+        self, functions: FunctionCaller, parts: Sequence[BatchPart], deadline: float, traceparent: str
+    ) -> None:
         self._functions = functions
         self._parts = parts
         self._deadline = deadline
-        self._request_id = urandom(16).hex()
+        self._ids = new_ids(traceparent)
 
     def make(self) -> None:
         """Call the function for those of its records that aren't done yet; the others' items have failed."""
@@ -95,7 +99,7 @@ class BatchCall:
 
     def _claim(self, part: BatchPart, function: Function) -> None:
         try:
-            execution = self._functions.claims.claim(part.call, function, self._request_id)
+            execution = self._functions.claims.claim(part.call, function, self._ids)
         except Exception as error:  # noqa: BLE001 - boundary of a record: the others go on
             part.fail(error)
         else:
@@ -110,7 +114,7 @@ class BatchCall:
         try:
             function = self._functions.dispatcher.pinned(executions[0], function)
             hooked = HookedCall(
-                function, parts[0].call.endpoint_id, {"records": records}, self._request_id, self._deadline
+                function, parts[0].call.endpoint_id, {"records": records}, self._ids, self._deadline
             )
             response = self._functions.invoke(hooked, hops, attempt)
         except SilvaEngineError as error:
@@ -129,7 +133,7 @@ class BatchCall:
                 part.failure = error
         if not any(part.failure for part in parts):  # so it isn't reported
             call = parts[0].call
-            log_failure(call.endpoint_id, call.function, error, self._request_id)
+            log_failure(call.endpoint_id, call.function, error, self._ids)
 
     def _settle(self, part: BatchPart) -> None:
         try:
@@ -142,7 +146,7 @@ class BatchCall:
 
     def _report(self, error: Exception, function: Function | None) -> SilvaEngineError:
         first = self._parts[0].call
-        return self._functions.report(first.endpoint_id, first.function, error, self._request_id, function)
+        return self._functions.report(first.endpoint_id, first.function, error, self._ids, function)
 
 
 def _accepted_by(part: BatchPart) -> str:
@@ -151,14 +155,16 @@ def _accepted_by(part: BatchPart) -> str:
     return execution.aws_lambda_arn if execution and execution.package else "worker"
 
 
-def batch_calls(functions: FunctionCaller, items: Iterable[BatchItem], deadline: float) -> list[BatchCall]:
-    """Return the call of each function that gets all records of an event."""
+def batch_calls(
+    functions: FunctionCaller, items: Iterable[BatchItem], deadline: float, traceparent: str
+) -> list[BatchCall]:
+    """Return the call of each function that gets all records of an event, made by this span."""
     parts: dict[tuple[str, str], list[BatchPart]] = {}
     for item in items:
         for call in item.calls:
             if call.batch_item_id is not None:
                 parts.setdefault((call.endpoint_id, call.function), []).append(BatchPart(item, call))
-    return [BatchCall(functions, each, deadline) for each in parts.values()]
+    return [BatchCall(functions, each, deadline, traceparent) for each in parts.values()]
 
 
 def in_groups[T](members: Iterable[T], group_of: Callable[[T], str]) -> list[list[T]]:

@@ -1,4 +1,4 @@
-"""The functions that sources are bound to (``events:`` in registry.yaml), whatever their records name.
+"""The functions that sources are bound to (``events:`` in registry.yaml), whatever function a record names.
 
 A binding is a value of setting id ``silvaengine_events`` under ``{kind}:{name}``, a table's under its name
 in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``, with ``batch``, and for a
@@ -7,7 +7,7 @@ bucket ``prefix`` and ``suffix`` of its keys.
 
 from typing import NamedTuple
 
-from silvaengine.errors import ConfigurationError
+from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
@@ -51,9 +51,11 @@ class Bindings:
         return [_read(item) for item in bound if not key or _matches(item, key)]
 
     def calls(
-        self, kind: str, name: str, call: RecordCall, record: Json, key: str = ""
+        self, kind: str, name: str, call: RecordCall, record: Json, key: str = "", tenant: Json = None
     ) -> list[RecordCall] | None:
         """Return a record's call of each function that ``find`` finds, or None; raises like it.
+
+        A record that names a tenant is for this one's functions alone, and for nobody's if it has none.
 
         Args:
             kind: as for ``find``, like ``name`` and ``key``.
@@ -61,10 +63,18 @@ class Bindings:
             call: the call's other members; its params go to functions that get one record a call.
             record: as AWS sent it, for functions with ``batch``, which know it by its key or last id.
             key: likewise.
+            tenant: whom the record names, None if it names nobody.
+
+        Raises:
+            RequestError: no function is bound for the tenant that the record names.
         """
         bound = self.find(kind, name, key)
         if bound is None:
             return None
+        if tenant is not None:
+            bound = [binding for binding in bound if binding.endpoint_id == tenant]
+            if not bound:
+                raise RequestError(f"The {kind} {name} is bound to no function of the tenant that is named")
         return [
             call._replace(
                 endpoint_id=binding.endpoint_id,

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from os import urandom
 from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
@@ -31,7 +30,7 @@ from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import Event, InProgressError, Params, RecordCall
+from silvaengine_tasks.records import CallIds, Event, InProgressError, Params, RecordCall, new_ids
 
 MIN_SECONDS = 1.0  # a call with less time left isn't started: it would only be cut off
 
@@ -47,7 +46,7 @@ class CallResult(NamedTuple):
 
     covers: str | None
     response: WorkerResponse
-    request_id: str
+    ids: CallIds
 
 
 class DirectCall(NamedTuple):
@@ -92,17 +91,17 @@ class FunctionCaller:
             SilvaEngineError: the call failed or can't be made, and the source must keep the record. It is
                 reported. InProgressError: another delivery is being processed.
         """
-        request_id, function, call = urandom(16).hex(), None, _trusted(call)
+        ids, function, call = new_ids(call.traceparent), None, _trusted(call)
         try:
             check_time(deadline)
             function = self.find_function(call.endpoint_id, call.function)
-            execution = self.claims.claim(call, function, request_id)
+            execution = self.claims.claim(call, function, ids)
             if execution is None:
                 return None
             function = self.pinned(execution, function)
-            return self._call_claimed(call, execution, function, request_id, deadline)
+            return self._call_claimed(call, execution, function, ids, deadline)
         except Exception as error:  # boundary of a record: report whatever its call raises
-            failure = self.report(call.endpoint_id, call.function, error, request_id, function)
+            failure = self.report(call.endpoint_id, call.function, error, ids, function)
             if failure is error:
                 raise
             raise failure from error
@@ -115,19 +114,19 @@ class FunctionCaller:
         Raises:
             SilvaEngineError: ``read_call`` raised that there is none, or it failed. It is reported.
         """
-        endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
+        endpoint_id, name, ids, function = "", "", new_ids(log.traceparent), None
         try:
             endpoint_id, name, params, hops = read_call(event)
             log.add(endpoint_id=endpoint_id, function=name)
             function = self.find_function(endpoint_id, name)
             if function.release is not None:
                 log.add(**function.release.fields)
-            call = HookedCall(function, endpoint_id, params, request_id, deadline)
+            call = HookedCall(function, endpoint_id, params, ids, deadline)
             response = self.invoke(call, check_hops(hops))
             check_response(response)
             self.hooks.start_after(call)
         except Exception as error:  # boundary of a call: report whatever it raises, and pass it on
-            self.report(endpoint_id, name, error, request_id, function)
+            self.report(endpoint_id, name, error, ids, function)
             raise
         return response
 
@@ -137,10 +136,18 @@ class FunctionCaller:
         Raises:
             SilvaEngineError: see ``CallHooks.run_before`` and ``LambdaInvoker.invoke``.
         """
-        function, endpoint_id, params, request_id, deadline = call
+        function, endpoint_id, params, (request_id, traceparent), deadline = call
         token = self._issue_token(endpoint_id) if function.broadcasts else None
         invocation = Invocation(
-            request_id, endpoint_id, function.area, function.name, deadline, attempt, hops, token
+            request_id,
+            endpoint_id,
+            function.area,
+            function.name,
+            deadline,
+            attempt,
+            hops,
+            traceparent,
+            token,
         )
         payload = WorkerCall(function.callee, params, invocation=invocation).encode()
         self.hooks.run_before(call)
@@ -177,7 +184,7 @@ class FunctionCaller:
             self.registry.hooks(called[0])
 
     def report(
-        self, endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
+        self, endpoint_id: str, name: str, error: Exception, ids: CallIds, function: Function | None = None
     ) -> SilvaEngineError:
         """Log a failure and alert the operator to it, without any of the call's params.
 
@@ -186,11 +193,12 @@ class FunctionCaller:
         Returns:
             The failure for the record's source.
         """
-        log_failure(endpoint_id, name, error, request_id, function)
+        log_failure(endpoint_id, name, error, ids, function)
         if not isinstance(error, InProgressError | NoTimeError):
             kind = getattr(error, "error_type", "") or type(error).__name__
             release = function.release.fields if function and function.release else {}
-            facts = {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id}
+            facts = {"endpoint_id": endpoint_id, "function": name, "error": kind}
+            facts["request_id"] = ids.request_id
             self._alerts.publish(
                 function.aws_lambda_arn if function else "silvaengine tasks",
                 f"{endpoint_id} {name} {kind}",
@@ -199,12 +207,14 @@ class FunctionCaller:
         return failure_of(error)
 
     def _call_claimed(
-        self, call: RecordCall, execution: Execution, function: Function, request_id: str, deadline: float
+        self, call: RecordCall, execution: Execution, function: Function, ids: CallIds, deadline: float
     ) -> CallResult | None:
         if execution.state == "succeeded":
             response = self.claims.payloads.stored_response(execution)
-            return CallResult(execution.covers, response, execution.request_id)
-        hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
+            return CallResult(
+                execution.covers, response, CallIds(execution.request_id, execution.traceparent)
+            )
+        hooked = HookedCall(function, call.endpoint_id, call.params, ids, deadline)
         try:
             self.hooks.run_before(hooked)
             response = _ask(
@@ -217,10 +227,10 @@ class FunctionCaller:
         except SilvaEngineError as error:
             if not self.claims.give_up(execution, error):
                 raise
-            log_failure(call.endpoint_id, call.function, error, request_id, function)
+            log_failure(call.endpoint_id, call.function, error, ids, function)
             return None
         self.hooks.start_after(hooked)
-        return CallResult(execution.covers, response, request_id)
+        return CallResult(execution.covers, response, ids)
 
 
 def _ask(function: Function, ask: Callable[[], Json]) -> WorkerResponse:
@@ -237,19 +247,19 @@ def check_time(deadline: float) -> None:
 
 
 def log_failure(
-    endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
+    endpoint_id: str, name: str, error: Exception, ids: CallIds, function: Function | None = None
 ) -> None:
-    """Log why a call failed under its request id, which its worker's line has, too."""
+    """Log why a call failed under its ids, which its worker's line has, too."""
     called = f"Function {name!r} of tenant {endpoint_id!r}"
     if function and (release := function.release):
         called += f", release {release.number} of package {release.package!r},"
     what = f"{called} failed" if name else "An event can't be read"
     if isinstance(error, InProgressError):
-        _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})
+        _logger.warning("%s was not called: %s", called, error.message, extra=ids._asdict())
     elif isinstance(error, SilvaEngineError):
-        _logger.error("%s: %s", what, error.reason, extra={"request_id": request_id})
+        _logger.error("%s: %s", what, error.reason, extra=ids._asdict())
     else:
-        _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
+        _logger.error("%s", what, exc_info=error, extra=ids._asdict())
 
 
 def failure_of(error: Exception) -> SilvaEngineError:

@@ -15,7 +15,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine.registry.model import Function
-from silvaengine_tasks.records import InProgressError, RecordCall
+from silvaengine_tasks.records import CallIds, InProgressError, RecordCall
 
 OUTCOME_UNKNOWN = "outcome_unknown"
 
@@ -31,7 +31,7 @@ class Claims:
         self._digests = digests
         self._lease_seconds = lease_seconds
 
-    def claim(self, call: RecordCall, function: Function, request_id: str) -> Execution | None:
+    def claim(self, call: RecordCall, function: Function, ids: CallIds) -> Execution | None:
         """Claim a record for a worker; return the claim, or the execution that is done (``succeeded``).
 
         None says that the sweeper retries it.
@@ -44,7 +44,7 @@ class Claims:
         new = self.ledger.new(
             function,
             call.endpoint_id,
-            request_id,
+            *ids,
             job_id=self._digests.digest(*call.record_id, call.endpoint_id, call.function),
             principal=plain_digest(*call.record_id),
             digest=plain_digest(content),
@@ -62,7 +62,7 @@ class Claims:
             return new
         if existing.state == "succeeded":
             return existing
-        claimed = self._take_over(existing, call, request_id)
+        claimed = self._take_over(existing, call, ids)
         return claimed and claimed._replace(content=content)
 
     def give_up(self, execution: Execution, error: SilvaEngineError) -> bool:
@@ -82,7 +82,7 @@ class Claims:
             return False
         return current is not None and (current.is_swept or current.state == "succeeded")
 
-    def _take_over(self, existing: Execution, call: RecordCall, request_id: str) -> Execution | None:
+    def _take_over(self, existing: Execution, call: RecordCall, ids: CallIds) -> Execution | None:
         """Claim what an earlier delivery left behind; return None where the sweeper retries it."""
         if existing.is_held(self.ledger.now()):
             if call.is_swept:
@@ -101,6 +101,6 @@ class Claims:
             also = {"covers": call.covers} if call.covers else {}
             if call.is_swept:
                 also = {"due_shard": shard_of(existing.job_id)}
-            return self.ledger.take_over_for_caller(existing, request_id, self._lease_seconds, also)
+            return self.ledger.take_over_for_caller(existing, *ids, self._lease_seconds, also)
         except ConditionFailedError:
             raise InProgressError(round(self._lease_seconds)) from None

@@ -14,18 +14,18 @@ from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
-from silvaengine_tasks.records import Params, text
+from silvaengine_tasks.records import CallIds, Params, text
 
 _logger = logging.getLogger(__name__)
 
 
 class HookedCall(NamedTuple):
-    """A call that hooks are told of; ``request_id`` is its attempt's, ``deadline`` is in epoch seconds."""
+    """A call that hooks are told of; ``ids`` are its attempt's, ``deadline`` is in epoch seconds."""
 
     function: Function
     endpoint_id: str
     params: Params
-    request_id: str
+    ids: CallIds
     deadline: float
 
 
@@ -80,7 +80,14 @@ class CallHooks:
         payload = WorkerCall(
             function.callee._replace(module_name=text(row, "module_name"), class_name="", function=name),
             told,
-            invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
+            invocation=Invocation(
+                call.ids.request_id,
+                call.endpoint_id,
+                function.area,
+                name,
+                deadline,
+                traceparent=call.ids.traceparent,
+            ),
         ).encode()
         return self._invoker.invoke(
             function.aws_lambda_arn,
@@ -97,5 +104,5 @@ def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineErr
         row.get("module_name"),
         row.get("function_name"),
         error.reason,
-        extra={"request_id": call.request_id},
+        extra=call.ids._asdict(),
     )

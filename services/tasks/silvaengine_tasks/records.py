@@ -2,15 +2,30 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from os import urandom
 from typing import NamedTuple
 
 from silvaengine.errors import RequestError, SilvaEngineError, UnavailableError
 from silvaengine.protocol.json_codec import Json
+from silvaengine.protocol.trace_context import read_traceparent
 
 type Event = Mapping[str, Json]
 type Params = Mapping[str, Json]
 
-NAMES = ("endpoint_id", "funct", "hops")  # the attributes of a message that names its function
+# the attributes of a message that names its function
+NAMES = ("endpoint_id", "funct", "hops", "traceparent")
+
+
+class CallIds(NamedTuple):
+    """The id of a call, and the trace context of the span that makes it, as its log records have them."""
+
+    request_id: str
+    traceparent: str | None
+
+
+def new_ids(traceparent: str | None) -> CallIds:
+    """Return the ids of a call that this span is about to make."""
+    return CallIds(urandom(16).hex(), traceparent)
 
 
 class RecordCall(NamedTuple):
@@ -26,6 +41,7 @@ class RecordCall(NamedTuple):
         is_swept: whether the ledger's sweeper finishes what a worker left unfinished, because the source
             gives up before the lease ends.
         covers: the last record of a chunk that the call is for.
+        traceparent: of the span that makes it; None until that is known.
         batch_item_id: the id by which a function that gets all records of an event in one call names this one
             as failed; None for a call of its own.
     """
@@ -38,6 +54,7 @@ class RecordCall(NamedTuple):
     hops: int = 0
     is_swept: bool = False
     covers: str | None = None
+    traceparent: str | None = None
     batch_item_id: str | None = None
 
 
@@ -122,6 +139,11 @@ def read_params(body: Json) -> Params | None:
     except (ValueError, RecursionError):
         return None
     return params if isinstance(params, dict) else None
+
+
+def sent_traceparent(value: Json) -> str | None:
+    """Return what a message says of its sender's span, None where that isn't valid."""
+    return value if isinstance(value, str) and read_traceparent(value) else None
 
 
 def named_call(call: RecordCall, params: Params | None, names: Json) -> RecordCall:

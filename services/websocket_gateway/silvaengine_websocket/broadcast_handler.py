@@ -32,7 +32,8 @@ class BroadcastHandler:
         """Broadcast a worker's frame; the response, a refusal too, has the form of a worker's."""
         members = call.event if isinstance(call.event, dict) else {}
         call.request_id, endpoint_id = str(members.get("request_id")), str(members.get("endpoint_id"))
-        call.log.add(request_id=call.request_id, endpoint_id=endpoint_id)
+        call.log.identify(call.request_id, members.get("traceparent"))
+        call.log.add(endpoint_id=endpoint_id)
         try:
             self._tokens.check(endpoint_id, str(members.get("grant")))
             deadline = self._clock() + call.context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS

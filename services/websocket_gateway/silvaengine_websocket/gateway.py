@@ -142,6 +142,7 @@ def _read_members(call: SocketEvent) -> Members | None:
         return None
     members = read_object(text)
     call.ref = read_ref(members)
+    call.log.follow(members.get("trace"))
     return members
 
 
@@ -158,7 +159,13 @@ def _worker_call(
         "payload": message.payload,
     }
     invocation = Invocation(
-        call.request_id, socket.endpoint_id, socket.area, function.name, None, grant=grant
+        call.request_id,
+        socket.endpoint_id,
+        socket.area,
+        function.name,
+        None,
+        traceparent=call.log.traceparent,
+        grant=grant,
     )
     worker_call = WorkerCall(function.callee, params, message.body, context, invocation=invocation)
     wants_result = message.id is not None or function.funct_type != "Event"

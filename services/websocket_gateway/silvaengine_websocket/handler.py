@@ -84,6 +84,8 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         if route == "$disconnect":
             self._lifecycle.disconnect(socket)
         else:
+            if isinstance(body := call.event.get("body"), str):
+                call.log.add(bytes_in=len(body))
             self._serve_message(call)
         return {}
 

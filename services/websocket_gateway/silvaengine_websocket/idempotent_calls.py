@@ -69,6 +69,7 @@ class IdempotentCalls:
             function,
             endpoint_id,
             invocation.request_id,
+            invocation.traceparent,
             job_id=self._digests.digest(
                 "socket", endpoint_id, caller, function.area, function.name, message_id
             ),

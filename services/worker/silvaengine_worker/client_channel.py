@@ -24,16 +24,21 @@ BROADCAST_SECONDS = 27.0
 
 
 class CallChannel:
-    """The channel of one call; ``open_broadcaster`` returns the invoker and the name of the broadcaster."""
+    """The channel of one call, which is the span of this ``traceparent``.
+
+    ``open_broadcaster`` returns the invoker and the name of the broadcaster.
+    """
 
     def __init__(
         self,
         call: WorkerCall,
+        traceparent: str | None,
         open_pusher: "Callable[[], Pusher]",
         open_broadcaster: "Callable[[], tuple[Invoker, str]]",
     ) -> None:
         self.id = call.socket.connection_id if call.socket else None
         self._invocation = call.invocation
+        self._traceparent = traceparent
         self._open_pusher = open_pusher
         self._open_broadcaster = open_broadcaster
 
@@ -68,6 +73,7 @@ class CallChannel:
             "endpoint_id": self._invocation.endpoint_id,
             "grant": self._invocation.grant,
             "request_id": self._invocation.request_id,
+            "traceparent": self._traceparent,
             "frame": _encode(data),
             **audience,
         }
@@ -79,7 +85,7 @@ class CallChannel:
         return counts
 
 
-def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | None":
+def open_channels(settings: Settings) -> "Callable[[WorkerCall, str | None], CallChannel] | None":
     """Return a factory of the calls' channels; None where there is no WebSocket API."""
     if settings.websocket_management_url is None:
         return None
@@ -96,7 +102,7 @@ def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | 
         name = require(settings.broadcaster, "BROADCASTER")
         return LambdaInvoker(lambda: open_client("lambda", settings.region)), name
 
-    return lambda call: CallChannel(call, pusher, broadcaster)
+    return lambda call, traceparent: CallChannel(call, traceparent, pusher, broadcaster)
 
 
 def _to_error(response: WorkerResponse) -> SilvaEngineError:

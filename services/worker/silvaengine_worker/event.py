@@ -35,7 +35,8 @@ class WorkerEvent(LambdaEvent):
     """A payload (docs/contract.md), with what is known of its caller, its process and its failures.
 
     ``is_synchronous`` says whether the caller waits for the response; ``end`` is the epoch seconds at which
-    Lambda ends this process, infinite outside of Lambda. ``alerts`` get failures that aren't the client's.
+    Lambda ends this process, infinite outside of Lambda. ``meters`` is what the function counts. ``alerts``
+    get failures that aren't the client's.
     """
 
     def __init__(self, event: Any, context: Any, log: InvocationLog, alerts: AlertPublisher) -> None:  # noqa: ANN401 - from outside
@@ -48,8 +49,9 @@ class WorkerEvent(LambdaEvent):
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
+        self.meters: dict[str, float] = {}
         request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id)
+        super().__init__(payload, context, log, request_id, known.get("traceparent"))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
@@ -137,7 +139,11 @@ class WorkerEvent(LambdaEvent):
             self.function,
             getattr(error, "detail", "") or response.value,
             exc_info=error,
-            extra={"request_id": self.request_id, "settings": self._settings},
+            extra={
+                "request_id": self.request_id,
+                "traceparent": self.log.traceparent,
+                "settings": self._settings,
+            },
         )
         if not is_message and (self.is_synchronous or "job" in self.event):
             return

@@ -68,7 +68,9 @@ class CallReplies:
 
     def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
-        if message_id is not None:
+        if (
+            message_id is not None or self._call.callee.typed
+        ):  # an untyped function's bare result is as it was
             response = frames.unpack(response)
         if response.kind == "error":
             return self._error(response.value, response.status, sent, response.details, response.code)

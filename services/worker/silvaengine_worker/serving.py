@@ -71,6 +71,9 @@ class CallServer:
             if event.may_raise(error):
                 raise
             raise event.fail(error) from None
+        finally:
+            if event.meters:
+                event.log.add(meters=event.meters)
 
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
@@ -93,7 +96,13 @@ class CallServer:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
         self._check_release(event)
-        response = self._worker.run(call, end=event.end, request_id=event.request_id)
+        response = self._worker.run(
+            call,
+            end=event.end,
+            request_id=event.request_id,
+            traceparent=event.log.traceparent,
+            meters=event.meters,
+        )
         sent: Json = response.encode() if call.invocation else response.value
         try:
             to_json_text(response.value)  # refuses what Lambda would: it takes 100 bytes more than 6 MB
@@ -142,7 +151,15 @@ class CallServer:
             end = min(end, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
             self._check_release(event)
-            return Outcome.of(self._worker.run(call, end=end, request_id=event.request_id, finish=finish))
+            response = self._worker.run(
+                call,
+                end=end,
+                request_id=event.request_id,
+                traceparent=event.log.traceparent,
+                finish=finish,
+                meters=event.meters,
+            )
+            return Outcome.of(response)
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
             return Outcome.of(event.respond_to(error))
 

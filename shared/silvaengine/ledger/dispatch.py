@@ -142,6 +142,7 @@ class Dispatcher:
             deadline=deadline,
             attempt=attempt,
             hops=hops,
+            traceparent=execution.traceparent,
             grant=self._issue_token(execution.endpoint_id) if function.broadcasts else None,
         )
         job = ref_of(execution, attempt, claimed=claimed, kept_due=kept_due)

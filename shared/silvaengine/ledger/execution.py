@@ -42,6 +42,7 @@ class Execution(NamedTuple):
         expires_at: when the row counts as gone, whatever DynamoDB's TTL has done.
         covers: the last stream record of this call; the first one is in the key.
         stack: whose sweeper looks after it; any stack's if None.
+        traceparent: of the span that accepted it, or took it over; its attempts are spans below that one.
     """
 
     job_id: str
@@ -74,6 +75,7 @@ class Execution(NamedTuple):
     expires_at: int | None = None
     covers: str | None = None
     stack: str | None = None
+    traceparent: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Execution | None":

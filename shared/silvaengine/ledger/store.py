@@ -91,6 +91,7 @@ class Ledger:
         function: "Function",
         endpoint_id: str,
         request_id: str,
+        traceparent: str | None,
         *,
         principal: str,
         digest: str,
@@ -108,6 +109,7 @@ class Ledger:
             function: what is called; its policy goes before what this call asks for.
             endpoint_id: the tenant.
             request_id: of the call.
+            traceparent: of the span that accepts it.
             principal: a digest of who calls.
             digest: of what makes two calls the same.
             content: a WorkerCall's.
@@ -151,6 +153,7 @@ class Ledger:
             content=content,
             covers=covers,
             stack=self._stack,
+            traceparent=traceparent,
         )
         expires_at = max(now + execution.keep_seconds, self._last_end(execution))
         return execution if is_swept else execution._replace(expires_at=expires_at)
@@ -255,13 +258,19 @@ class Ledger:
         return self._take_over(execution, values)
 
     def take_over_for_caller(
-        self, execution: Execution, request_id: str, seconds: float, also: Row | None = None
+        self,
+        execution: Execution,
+        request_id: str,
+        traceparent: str | None,
+        seconds: float,
+        also: Row | None = None,
     ) -> Execution:
         """Take over an execution whose lease has ended, for a caller who waits; return it as it is now.
 
         Args:
             execution: the execution as it was read.
             request_id: the id of this attempt's request.
+            traceparent: of the span that makes it.
             seconds: how long the attempt may take.
             also: further attributes to set.
         """
@@ -270,6 +279,7 @@ class Ledger:
             "attempts": execution.attempts + 1,
             "due_at": self.lease_end(seconds),
             "request_id": request_id,
+            "traceparent": traceparent,
             **(also or {}),
         }
         return self._take_over(execution, self._with_change(values))

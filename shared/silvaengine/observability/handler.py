@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from os import urandom
 from typing import Any
 
 from silvaengine.errors import SilvaEngineError
@@ -21,6 +20,7 @@ class LambdaEvent:
         context: Lambda's.
         log: the invocation's line.
         request_id: of the call that the event is; a new one without.
+        traceparent: of that call, if it has a request id.
     """
 
     __slots__ = ("context", "event", "log", "request_id")
@@ -31,19 +31,22 @@ class LambdaEvent:
         context: Any,  # noqa: ANN401 - likewise
         log: InvocationLog,
         request_id: str | None = None,
+        traceparent: object = None,
     ) -> None:
         self.event = event
         self.context = context
         self.log = log
-        self.request_id = urandom(16).hex() if request_id is None else request_id
-        log.add(request_id=self.request_id, status=200)
+        if request_id is not None:
+            log.identify(request_id, traceparent)
+        self.request_id = log.request_id
+        log.add(status=200)
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
         public = public_of(error)
         self.log.add(status=public.status, error=type(error).__name__, **public.fields)
         if public.status >= 500:
-            extra = {"request_id": self.request_id}
+            extra = {"request_id": self.request_id, "traceparent": self.log.traceparent}
             if public is error:
                 _logger.error("%s", public.reason, extra=extra)
             else:

@@ -8,23 +8,30 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
+from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
-from silvaengine.settings import Settings
+from silvaengine.protocol.trace_context import SAMPLED, is_trace_id, read_traceparent
+from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 NAMESPACE = "SilvaEngine"
 
 encode_line = standard_encoder()
+_ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
 _invocations = count()
 
 
 class InvocationLog:
-    """The fields of an invocation's log line, collected until ``emit`` writes it.
+    """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
+
+    ``request_id`` is of the call that the invocation is, a new one at first. It is the trace's id, too, until
+    a caller's trace is followed, and only then the line has a ``trace_id``.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
@@ -36,9 +43,44 @@ class InvocationLog:
         self._started_at = self._step_started_at = time.perf_counter()
         self._step = ""
         self._metrics: list[dict[str, str]] = []
-        self._fields: dict[str, object] = {"service": service, "cold_start": next(_invocations) == 0}
+        ids = urandom(24).hex()
+        self.request_id = self._trace_id = ids[:32]
+        self._span_id = ids[32:]
+        self._flags = SAMPLED
+        self._fields: dict[str, object] = {
+            "service": service,
+            "cold_start": next(_invocations) == 0,
+            "request_id": self.request_id,
+            "span_id": self._span_id,
+            **_ALWAYS,
+        }
 
-    def add(self, **fields: str | float | bool | None) -> None:
+    @property
+    def traceparent(self) -> str:
+        """This span's trace context, for the calls that it makes."""
+        return f"00-{self._trace_id}-{self._span_id}-{self._flags}"
+
+    def identify(self, request_id: str, traceparent: object) -> None:
+        """Take over the ids of a call; without a valid ``traceparent`` its request id is the trace's."""
+        self.request_id = self._fields["request_id"] = request_id
+        if self.follow(traceparent):
+            return
+        if is_trace_id(trace_id := request_id.replace("-", "")):  # Lambda's own have hyphens
+            self._trace_id = trace_id
+        if self._trace_id != request_id:
+            self._fields["trace_id"] = self._trace_id
+
+    def follow(self, traceparent: object) -> bool:
+        """Make the invocation a span of its caller's trace, if that is valid; return whether it is."""
+        caller = read_traceparent(traceparent)
+        if caller is None:
+            return False
+        self._trace_id, self._fields["parent_id"], self._flags = caller
+        if self._trace_id != self.request_id:
+            self._fields["trace_id"] = self._trace_id
+        return True
+
+    def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
 
@@ -87,9 +129,11 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(_shortened(record.getMessage()), settings),
         }
-        request_id = getattr(record, "request_id", None) or (running and running.request_id)
+        request_id, trace_id = _ids(record, running)
         if request_id:
             line["request_id"] = request_id
+        if trace_id and trace_id != request_id:
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["traceback"] = redact(_shortened(self.formatException(record.exc_info)), settings)
         return json.dumps(line)
@@ -101,6 +145,13 @@ def _shortened(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
+def _ids(record: logging.LogRecord, running: CurrentInvocation | None) -> tuple[str | None, str | None]:
+    """Return the ids of a record's request and of its trace, which is the request's own without another."""
+    request_id = getattr(record, "request_id", None) or (running and running.request_id)
+    traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
+    return request_id, traceparent[3:35] if traceparent else request_id
+
+
 def _running() -> CurrentInvocation | None:
     try:
         return current_invocation()
@@ -108,10 +159,25 @@ def _running() -> CurrentInvocation | None:
         return None
 
 
+def _is_sampled(share: float, record: logging.LogRecord) -> bool:
+    """Return whether a record is written: all of a trace are, over all Lambdas, or its warnings alone.
+
+    What belongs to no request is written.
+    """
+    _, trace_id = _ids(record, _running())
+    if record.levelno >= logging.WARNING or trace_id is None:
+        return True
+    from zlib import crc32  # lazy: most deployments write all
+
+    return crc32(trace_id.encode()) < share * 2**32
+
+
 def configure_logging(settings: Settings) -> None:
     """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter())
+    if settings.log_sample < 1:
+        handler.addFilter(partial(_is_sampled, settings.log_sample))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # It logs at every cold start where it found credentials, and at DEBUG what it sends.
     logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -41,7 +41,8 @@ class Invocation(NamedTuple):
 
     ``request_id`` is the framework's, never Lambda's. ``deadline`` is in epoch seconds, None if no caller
     waits for the response. ``attempt`` counts from 1; ``hops`` is the number of calls between functions that
-    led here. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
+    led here. ``traceparent`` is the caller's (``silvaengine.protocol.trace_context``); None from callers of
+    0.2 and before. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
     request_id: str
@@ -51,16 +52,21 @@ class Invocation(NamedTuple):
     deadline: float | None
     attempt: int = 1
     hops: int = 0
+    traceparent: str | None = None
     grant: str | None = None
 
     def members(self) -> dict[str, Any]:
         """Return the members in a payload."""
-        request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
-        members = {
+        request_id, endpoint_id, area, function, deadline, attempt, hops, traceparent, grant = self
+        members: dict[str, Any] = {
             "request_id": request_id, "endpoint_id": endpoint_id, "area": area, "function": function,
             "deadline": deadline, "attempt": attempt, "hops": hops,
         }  # fmt: skip
-        return members if grant is None else {**members, "grant": grant}
+        if traceparent is not None:
+            members["traceparent"] = traceparent
+        if grant is not None:
+            members["grant"] = grant
+        return members
 
 
 class ExecutionRef(NamedTuple):
@@ -209,9 +215,9 @@ class WorkerCall(NamedTuple):
             get("brief") is True,
         )
 
-    def read_context(self) -> Mapping[str, Any] | None:
-        """Return the context as an object; raises what ``decode`` raises."""
-        return _object({"context": self.context}, "context")
+    def read_context(self, decode: Callable[[str], Any] | None = None) -> Mapping[str, Any] | None:
+        """Return the context as an object, decoded in that way; raises what ``WorkerCall.decode`` raises."""
+        return _object({"context": self.context}, "context", decode or _decode)
 
 
 class WorkerResponse(NamedTuple):
@@ -328,12 +334,14 @@ def _texts(payload: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+def _object(
+    payload: Mapping[str, Any], member: str, decode: Callable[[str], Any] = _decode
+) -> Mapping[str, Any] | None:
     """Return a member that is an object, as JSON text or, from lenient callers, as it is."""
     value = payload.get(member)
     if isinstance(value, str):
         try:
-            value = _decode(value)
+            value = decode(value)
         except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
             raise _malformed(member, "a JSON object as a string", value) from None
     if value is not None and not isinstance(value, dict):

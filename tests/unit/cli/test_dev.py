@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from silvaengine_cli import deploy, dev
+from silvaengine_cli.logs import LogReader
 from silvaengine_cli.project import Project
 from silvaengine_cli.registry.file import load
 from silvaengine_cli.registry.plan import Plan, make_plan
@@ -66,6 +67,9 @@ def session(project: Path, function_arns: dict[str, str], monkeypatch: pytest.Mo
     monkeypatch.setattr(deploy, "deploy", lambda *_, **__: outputs)
     monkeypatch.setattr(dev, "RegistryTables", lambda *_: TablesInMemory(rows))
     monkeypatch.setattr(dev, "apply_file", apply_file)
+    monkeypatch.setattr(dev, "LogReader", SimpleNamespace(of=lambda _: LogReader(None, {"Worker": ""})))
+    monkeypatch.setattr(dev, "LogTail", lambda _: SimpleNamespace(new_lines=list))
+    monkeypatch.setattr(dev, "log_groups", lambda _: {})
 
     def run(*edits: Edit) -> str:
         rest = iter(edits)
@@ -152,8 +156,6 @@ def published(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(dev, "publish", publish)
     monkeypatch.setattr(dev, "prune_before_latest", lambda *_: None)
-    monkeypatch.setattr(dev, "package_arn", lambda *_: "")
-    monkeypatch.setattr(dev, "LogTail", lambda *_: SimpleNamespace(new_records=list))
     return published
 
 

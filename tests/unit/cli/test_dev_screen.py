@@ -1,20 +1,16 @@
-"""What `silvaengine dev` shows of a Lambda's log."""
+"""What `silvaengine dev` shows of the Lambdas' logs."""
 
 import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from silvaengine_cli.logs import Line
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen, own_frames
-from silvaengine_cli.tail import LogTail
-
-if TYPE_CHECKING:
-    from silvaengine_cli.engine import LocalEngine
 
 TRACE = """\
 Traceback (most recent call last):
@@ -26,45 +22,6 @@ FRAME = """\
   File "services/worker/functions/shop.py", line 18, in greet
     raise KeyError("name")
 """
-
-
-class Logs:
-    """An engine whose one Lambda has written these lines."""
-
-    exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def client(self, _service: str) -> Any:
-        return self
-
-    def get_function_configuration(self, **_: Any) -> dict[str, Any]:
-        return {"FunctionName": "worker"}
-
-    def get_paginator(self, _operation: str) -> Any:
-        events = [
-            {"logStreamName": "s", "timestamp": number, "message": line}
-            for number, line in enumerate(self.lines)
-        ]
-        return SimpleNamespace(paginate=lambda **_: [{"events": events}])
-
-
-def test_what_a_function_prints_is_shown_as_a_message() -> None:
-    """Text is shown like log records; Lambda's own lines about a request are not."""
-    logs = Logs()
-    tail = LogTail(cast("LocalEngine", logs), "arn")
-    logs.lines = [
-        "START RequestId: 1 Version: $LATEST",
-        "printed\n",
-        '{"message": "logged"}',
-        "12",
-        "END RequestId: 1",
-        "REPORT RequestId: 1\tDuration: 6 ms",
-    ]
-    messages = [(record["timestamp"], record["message"]) for record in tail.new_records()]
-    assert messages == [(1, "printed"), (2, "logged"), (3, "12")]
-    assert tail.new_records() == []
 
 
 def test_a_functions_traceback_has_no_frames_of_the_worker() -> None:
@@ -125,7 +82,7 @@ def shown(level: int, width: int = 80) -> str:
     printed = io.StringIO()
     screen = Screen(Console(file=printed, width=width, soft_wrap=True, highlight=False), Path(), level)
     for function, record in RECORDS:
-        screen.show(function, {"timestamp": 0, **record})
+        screen.show(Line(function, 0, record, "", ""))
     return re.sub(r"^\d\d:\d\d:\d\d", "HH:MM:SS", printed.getvalue(), flags=re.MULTILINE)
 
 
@@ -170,6 +127,6 @@ def test_a_packages_log_is_shown_as_a_workers(tmp_path: Path) -> None:
     modules = ("silvaengine_worker/app.py", "models.py")
     trace = "".join(frame.format(f"/engine/code/{module}") for module in modules)
     failed = {"level": "ERROR", "message": "It failed", "request_id": "r1", "traceback": trace}
-    screen.show("packages/shop", {"timestamp": 0, "message": "printed"})
-    screen.show("packages/shop", {"timestamp": 0, **failed})
+    for record in ({"message": "printed"}, failed):
+        screen.show(Line("packages/shop", 0, record, "", ""))
     assert printed.getvalue() == f"  printed\n  It failed\nrequest r1\n{frame.format(own)}\n"

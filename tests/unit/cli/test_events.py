@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from silvaengine.tables import EVENTS_SETTING_ID
 from silvaengine_cli.commands.events import events
 from silvaengine_cli.dead_letters import DeadEvents
-from silvaengine_cli.events import BOUND, SOURCES, bound_name, sample
+from silvaengine_cli.events import BOUND, SOURCES, first_binding, sample
 
 
 class Account:
@@ -159,7 +159,7 @@ def test_a_samples_ids_are_new_each_time() -> None:
 
 @pytest.mark.parametrize("source", BOUND)
 def test_a_sample_comes_from_what_a_function_is_bound_to(source: str) -> None:
-    """From the first of its queues, topics, rules or schedules; a function without one is named."""
+    """From the first of its queues, topics, rules or schedules, for its tenant; one without any is named."""
     bindings = {
         "bucket:files": "nightly",
         f"{BOUND[source]}:other": "hourly",
@@ -170,10 +170,12 @@ def test_a_sample_comes_from_what_a_function_is_bound_to(source: str) -> None:
         for name, it in bindings.items()
     ]
     deployment: Any = SimpleNamespace(tables=lambda: SimpleNamespace(query=lambda *_: rows))
-    name = bound_name(deployment, source, "nightly")
-    assert (name, "n-1" in json.dumps(sample(source, name))) == ("n-1", True)
+    assert first_binding(deployment, source, "nightly") == ("n-1", "acme")
+    sent = json.dumps(sample(source, "n-1", "acme"))
+    assert "n-1" in sent
+    assert ('"acme"' in sent) == (source in ("sqs", "sns"))  # the others name nobody
     with pytest.raises(click.ClickException, match="'weekly' is bound to no"):
-        bound_name(deployment, source, "weekly")
+        first_binding(deployment, source, "weekly")
 
 
 def test_a_sample_is_printed_to_be_edited(tmp_path: Any) -> None:

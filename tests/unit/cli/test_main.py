@@ -104,6 +104,7 @@ def test_validate_counts_what_is_there(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_local_reads_devs_record_here_or_above(tmp_path: Path) -> None:
     """A command in a subfolder of the project finds the engine, too."""
+    (tmp_path / "silvaengine.toml").touch()
     (tmp_path / ".silvaengine").mkdir()
     recorded = {"endpoint_url": "http://127.0.0.1:1", "stack": "s", "region": "us-east-1", "pid": 1}
     (tmp_path / ".silvaengine/dev.json").write_text(json.dumps(recorded))
@@ -127,6 +128,7 @@ def test_local_without_an_engine_says_how_to_start_one(
 @pytest.mark.parametrize("recorded", ["", "{", "[]", '{"endpoint_url": 1}', '{"stack": "s"}'])
 def test_a_broken_record_of_the_engine_is_an_error(tmp_path: Path, recorded: str) -> None:
     """A file cut off half-way or without an engine's URL never turns into a command against AWS."""
+    (tmp_path / "silvaengine.toml").touch()
     (tmp_path / ".silvaengine").mkdir()
     (tmp_path / ".silvaengine/dev.json").write_text(recorded)
     with pytest.raises(click.ClickException, match=r"dev\.json"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from silvaengine_cli.deployment import DEV_FILE, read_local_deployment
 from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.project import Project, find_application
 from silvaengine_cli.publishing.package import Package
@@ -24,6 +25,10 @@ region = "eu-west-1"
 LogRetentionDays = 90
 AccessLogs = true
 SubnetIds = ["subnet-1", "subnet-2"]
+
+[stages.prod.schedules]
+nightly = "cron(0 3,4 * * ? *)"
+hourly = "rate(1 hour)"
 
 [stages.prod.environment]
 CURRENCY = "EUR"
@@ -57,6 +62,7 @@ def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
     assert prod.parameters == {
         "Stage": "prod",
         "TablePrefix": "shop-prod-",
+        "EventSchedules": "nightly=cron(0 3;4 * * ? *),hourly=rate(1 hour)",
         "LogRetentionDays": "90",
         "AccessLogs": "true",
         "SubnetIds": "subnet-1,subnet-2",
@@ -74,7 +80,10 @@ def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
         ("[stages.dev.parameters]\nRedisPort = 0", "RedisPort is 0; expected a number from 1"),
         ('[stages.dev.parameters]\nStage = "beta"', "parameters.Stage: is the stage's name, 'dev'"),
         ("[stages.dev.parameters]\nLogLevel = 1979-05-27", "must be text, a number, true, false or a list"),
-        ("[stages.test-1]", "'test-1' must be default or a stage"),
+        ("[stages.dev.parameters]\nEventSchedules = 1", "EventSchedules: is made of stages.dev.schedules"),
+        ("[stages.dev.schedules]\nnightly = 3", "stages.dev.schedules.nightly: must be text"),
+        ('[stages.dev.schedules]\nn = "3 am"', "schedules.n: '3 am' must be rate(1 hour) or cron("),
+        ("[stages.test-1]", "'test-1' must be a stage: 1 to 32 letters and digits"),
         ("[stages.dev.environment]\n_X = 1", "'_X' must be 2 to 128 letters"),
         ("[stages.dev", "at line 5, column 12"),
     ],
@@ -110,6 +119,19 @@ def test_without_an_application_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="silvaengine new NAME"):
         Project.find(tmp_path)
     assert find_application(tmp_path) is None
+
+
+def test_the_nearest_application_is_the_one(application: Path) -> None:
+    """One in a folder of another, or of a clone, is its own: for its stages and for its engine."""
+    (application / ".silvaengine").mkdir()
+    (application / DEV_FILE).write_text('{"endpoint_url": "http://127.0.0.1:1"}')
+    inner = application / "examples/inner"
+    inner.mkdir(parents=True)
+    assert read_local_deployment(inner) == {"endpoint_url": "http://127.0.0.1:1"}
+    (inner / "silvaengine.toml").write_text('stack = "inner"')
+    assert Project.find(inner).stack == "inner"
+    with pytest.raises(click.ClickException, match="start `silvaengine dev` first"):
+        read_local_deployment(inner)
 
 
 def test_the_clone_is_an_application_with_the_stages_of_samconfig() -> None:

@@ -54,6 +54,8 @@ def test_a_request_reaches_its_function(name: str, world: Any, event_of: EventOf
     assert sent["params"]["endpoint_id"] == "acme"
     assert sent["params"]["path"] == "a/b c"
     assert sent["context"]["channel"] == "acme"
+    traceparent = sent["invocation"].pop("traceparent")
+    assert traceparent.split("-")[1] == response["headers"]["x-request-id"]
     assert sent["invocation"] == {
         "request_id": response["headers"]["x-request-id"],
         "endpoint_id": "acme",

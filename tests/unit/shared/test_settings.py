@@ -72,7 +72,12 @@ def test_the_packages_folder_is_joined(environ: dict[str, str], path: str | None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("LOGGINGLEVEL", "LOUD"), ("REGISTRY_REFRESH_SECONDS", "soon"), ("REGISTRY_TTL_SECONDS", "-1")],
+    [
+        ("LOGGINGLEVEL", "LOUD"),
+        ("REGISTRY_REFRESH_SECONDS", "soon"),
+        ("REGISTRY_TTL_SECONDS", "-1"),
+        ("LOG_SAMPLE", "2"),
+    ],
 )
 def test_a_wrong_value_is_named_in_the_detail_only(name: str, value: str) -> None:
     """The operator reads the variable's name in the log, a client does not."""

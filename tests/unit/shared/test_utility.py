@@ -234,11 +234,10 @@ def test_a_call_gives_what_the_functions_text_says(response: Any, result: Any) -
     assert payload == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}, "hops": 1}
 
 
-def called_by(hops: int, deadline: float | None = None) -> bind:
+def called_by(hops: int, deadline: float | None = None, traceparent: str | None = None) -> bind:
     """Stand in a function that so many calls between functions led to."""
-    return bind(
-        CurrentInvocation("r", "acme", "core", "f", deadline, 1, {}, logging.getLogger("f"), hops=hops)
-    )
+    current = CurrentInvocation("r", "acme", "core", "f", deadline, 1, {}, logging.getLogger("f"), hops=hops)
+    return bind(current._replace(traceparent=traceparent))
 
 
 def test_a_call_says_how_many_led_to_it_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +253,16 @@ def test_a_call_says_how_many_led_to_it_and_until_when(monkeypatch: pytest.Monke
     assert (payload["hops"], payload["deadline"]) == (4, 4e9)
     assert json.loads(events[0]["Payload"]).keys() == {"endpoint_id", "funct", "params", "hops"}
     assert queue.sent[0]["MessageAttributes"]["hops"]["StringValue"] == "4"
+
+
+def test_a_call_says_in_which_span_it_is_made() -> None:
+    """Whether by the tasks Lambda or by a queue."""
+    traceparent, queue = f"00-{'1' * 32}-{'2' * 16}-01", FakeQueue()
+    with called_by(0, traceparent=traceparent):
+        _, sent = call("{}")
+        call(None, task_queue=queue, message_group_id="g")
+    assert json.loads(sent[0]["Payload"])["traceparent"] == traceparent
+    assert queue.sent[0]["MessageAttributes"]["traceparent"]["StringValue"] == traceparent
 
 
 def test_the_ninth_call_between_functions_is_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError
+from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import Execution
 
@@ -33,6 +33,47 @@ def test_a_bound_queue_brings_foreign_messages(world: World) -> None:
     assert world.sqs(message(1), foreign) == []
     assert {"n": 1} in world.ran
     assert {"record": foreign} in world.ran
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_message_that_names_its_tenant_is_for_this_one_alone(world: World, batch: bool) -> None:
+    """Of several tenants whose functions a queue calls; each gets a message that names nobody."""
+    world.bind("queue:work", "f", batch=batch)
+    world.bound["silvaengine_events"]["queue:work"].append(
+        {"endpoint_id": "beta", "funct": "g", "batch": batch}
+    )
+    nobodys = {**message(2), "messageAttributes": {}}
+    assert world.sqs(message(1), nobodys) == []
+    served = {
+        name: params.get("records", params) for name, params in zip(world.called, world.ran, strict=True)
+    }
+    if batch:
+        assert served == {"f": [message(1), nobodys], "g": [nobodys]}
+    else:
+        assert sorted(world.called) == ["f", "f", "g"]
+        assert served["g"] == {"n": 2}
+
+
+def test_a_message_for_a_tenant_that_is_not_bound_is_nobodys(world: World) -> None:
+    """It goes back, and at last to the dead-letter queue, so that whoever sent it finds it there."""
+    world.bind("queue:work", "f")
+    foreign = message(1)
+    foreign["messageAttributes"]["endpoint_id"]["stringValue"] = "beta"
+    assert world.sqs(foreign, message(2)) == ["m1"]
+    assert world.called == ["f"]
+    world.bind("topic:news", "f")
+    with pytest.raises(SilvaEngineError, match="bound to no function of the tenant"):
+        world.sns(
+            {
+                "EventSource": "aws:sns",
+                "Sns": {
+                    "TopicArn": "arn:aws:sns:eu-central-1:111122223333:news",
+                    "MessageId": "1",
+                    "Message": "hello",
+                    "MessageAttributes": {"endpoint_id": {"Type": "String", "Value": "beta"}},
+                },
+            }
+        )
 
 
 def test_a_bucket_binds_by_prefix_and_suffix(world: World) -> None:

@@ -345,7 +345,7 @@ def test_an_accepted_call_names_its_stack(world: World) -> None:
     """So that its own sweeper looks after it."""
     function = world.function_for_entry(FunctionEntry("arn", ""), "f")
     facts: dict[str, Any] = {"principal": "p", "digest": "d", "content": "{}"}
-    assert world.ledger.new(function, "acme", "r", on_lost="retry", **facts).stack == "blue"
+    assert world.ledger.new(function, "acme", "r", None, on_lost="retry", **facts).stack == "blue"
 
 
 def swept(world: World, by: Sweeper) -> list[Execution]:

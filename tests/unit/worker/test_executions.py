@@ -83,7 +83,7 @@ def test_a_zombies_result_is_refused_and_counted(
 ) -> None:
     """Somebody else has taken the call over: the late writer changes nothing and is told so."""
     job = accept(state="running", attempts=1)
-    ledger.take_over_for_caller(row(ledger), "another", 10)
+    ledger.take_over_for_caller(row(ledger), "another", None, 10)
     response = handle("plain:whoami", job=job)
     assert (response["status"], response["error_type"]) == (409, "LateWrite")
     assert line(capsys)["LateWrites"] == 1

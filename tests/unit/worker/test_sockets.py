@@ -114,8 +114,8 @@ def say(
     def replies(call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> CallReplies:
         return CallReplies(call, socket, event, pusher, Connections(gone))
 
-    def connect(call: WorkerCall) -> CallChannel:
-        return CallChannel(call, lambda: pusher, broadcaster)
+    def connect(call: WorkerCall, traceparent: str | None) -> CallChannel:
+        return CallChannel(call, traceparent, lambda: pusher, broadcaster)
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
@@ -467,7 +467,7 @@ def test_a_call_without_a_socket_has_no_client_to_send_to() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
-    connection = CallChannel(call, lambda: Pusher(Client), broadcaster)
+    connection = CallChannel(call, None, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
     with pytest.raises(SilvaEngineError, match="not made over a WebSocket"):
         connection.send("x")
@@ -576,3 +576,35 @@ def test_a_proxy_response_is_unpacked(say: Any, client: Client, response: Any, f
     assert client.posts[1] == (
         response if isinstance(response, str) else json.dumps(response, separators=(",", ":"))
     )
+
+
+@pytest.mark.parametrize(
+    ("response", "posts"),
+    [
+        ({"statusCode": 201, "body": '{"a":  1}', "headers": {"x": "y"}}, ['{"a":  1}']),
+        ({"statusCode": "204"}, []),
+        ({"statusCode": 302, "x": 1}, ['{"statusCode":302,"x":1}']),
+    ],
+)
+def test_a_typed_functions_proxy_response_is_unpacked_without_an_id(
+    say: Any, client: Client, response: Any, posts: list[str]
+) -> None:
+    """A function that is new says the same to each client; a response without a body says nothing."""
+    say("plain:anything", params={"value": response}, message_id=None, typed=True)
+    assert client.posts == posts
+
+
+def test_a_typed_functions_refusal_is_an_error_without_an_id(say: Any, client: Client) -> None:
+    """From status 400 on, whether or not its result is pushed."""
+    refused = {"statusCode": 404, "body": '{"error": "no such order"}'}
+    for wants_result in (True, False):
+        say(
+            "plain:anything",
+            params={"value": refused},
+            message_id=None,
+            wants_result=wants_result,
+            typed=True,
+        )
+        problem = client.frames[-1]["error"]
+        assert (problem["status"], problem["message"]) == (404, "no such order")
+    assert len(client.posts) == 2

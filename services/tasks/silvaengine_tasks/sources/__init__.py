@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from os import urandom
 from typing import Any, ClassVar, Protocol
 
 from silvaengine.context import LambdaContext
@@ -11,7 +10,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.batches import batch_calls, in_groups, side_by_side
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.records import BatchItem, Event, RecordCall, are_records_of, records_of
+from silvaengine_tasks.records import BatchItem, Event, RecordCall, are_records_of, new_ids, records_of
 
 EVENTS_ALIAS = "events"
 RESPOND_SECONDS = 5.0  # reserved for the response to the source
@@ -92,22 +91,24 @@ class RecordSource:
         items, deadline = self.items(event), deadline_of(context)
         self.functions.registry.refresh()
         for item in items:
-            self._read(item)
+            self._read(item, log)
+        _trace(items, log)
         groups = in_groups(items, lambda item: item.group)
         if len(groups) > 1:
             called = {(call.endpoint_id, call.function) for item in items for call in item.calls}
             side_by_side(self.functions.read_ahead, list(called))
         reached = side_by_side(self._serve_group, groups, deadline)
-        for call in batch_calls(self.functions, [item for group in reached for item in group], deadline):
+        all_reached = [item for group in reached for item in group]
+        for call in batch_calls(self.functions, all_reached, deadline, log.traceparent):
             call.make()
         log.add(source=self.name, records=len(items), failed=len([item for item in items if item.failure]))
         return self.respond(items)
 
-    def _read(self, item: BatchItem) -> None:
+    def _read(self, item: BatchItem, log: InvocationLog) -> None:
         try:
             item.calls = self.read_calls(item)
         except Exception as error:  # noqa: BLE001 - boundary of a record: report whatever reading it raises
-            item.fail(self.functions.report("", "", error, urandom(16).hex()))
+            item.fail(self.functions.report("", "", error, new_ids(log.traceparent)))
 
     def _serve_group(self, group: Sequence[BatchItem], deadline: float) -> Sequence[BatchItem]:
         """Serve items in order, up to the first one that comes again; return those that were reached."""
@@ -127,6 +128,22 @@ class RecordSource:
                     self.functions.call(call, deadline)
                 except SilvaEngineError as error:
                     item.fail(error)
+
+
+def _trace(items: Sequence[BatchItem], log: InvocationLog) -> None:
+    """Let calls be spans below the invocation's, which follows the trace of its messages if it is only one.
+
+    Where messages come from several, each call is below its own sender's span.
+    """
+    senders = {call.traceparent for item in items for call in item.calls}
+    is_one = len(senders) == 1
+    if is_one:
+        log.follow(*senders)
+    for item in items:
+        item.calls = [
+            call._replace(traceparent=log.traceparent) if is_one or call.traceparent is None else call
+            for call in item.calls
+        ]
 
 
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:

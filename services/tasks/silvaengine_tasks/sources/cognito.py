@@ -8,7 +8,6 @@ a migration holds a password: nothing of an event is kept or logged.
 import json
 import time
 from collections.abc import Callable, Mapping
-from os import urandom
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, SilvaEngineError
@@ -18,7 +17,7 @@ from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, Worker
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import require
 from silvaengine_tasks.calls import FunctionCaller, response_value
-from silvaengine_tasks.records import Event, text
+from silvaengine_tasks.records import CallIds, Event, text
 from silvaengine_tasks.sources import deadline_of
 
 POOLS_SETTING_ID = "general"  # its variables are user pools, their values setting ids
@@ -51,20 +50,22 @@ class CognitoSource:
         Raises:
             SilvaEngineError: it refuses or fails; Cognito shows the message to the user.
         """
-        pool, request_id = text(event, "userPoolId"), urandom(16).hex()
-        log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
+        pool, ids = text(event, "userPoolId"), CallIds(log.request_id, log.traceparent)
+        log.add(source="cognito", trigger=text(event, "triggerSource"))
         self._functions.registry.refresh()
         callee = _callee(_pool_settings(self._functions.registry, pool))
         deadline = min(deadline_of(context, self._clock), self._clock() + RESPONSE_SECONDS)
-        params = {"event": event, "context": {"request_id": request_id}}
-        invocation = Invocation(request_id, pool, "", callee.function, deadline)
+        params = {"event": event, "context": {"request_id": ids.request_id}}
+        invocation = Invocation(
+            ids.request_id, pool, "", callee.function, deadline, traceparent=ids.traceparent
+        )
         call = WorkerCall(callee, params, invocation=invocation)
         try:
             arn = require(self._worker_arn, "WORKER_ARN")
             return _read_event(self._functions.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self._functions.report(pool, callee.function, error, request_id)
+                self._functions.report(pool, callee.function, error, ids)
             raise
 
 

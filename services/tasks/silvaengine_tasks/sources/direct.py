@@ -28,6 +28,7 @@ class DirectSource:
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
         """Call the function and return its result; raises SilvaEngineError."""
         log.add(source="direct")
+        log.follow(event.get("traceparent"))
         deadline, own_deadline = event.get("deadline"), deadline_of(context)
         if not isinstance(deadline, int | float):
             result: Json = self._functions.call_directly(_read_call, event, own_deadline, log).value

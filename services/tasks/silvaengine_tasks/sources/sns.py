@@ -27,5 +27,6 @@ class SnsSource(RecordSource):
         own = {"record": record} if params is None else params
         call = RecordCall(record_id, own, KEEP_SECONDS, is_swept=True)
         names = {name: member(record, "Sns", "MessageAttributes", name, "Value") for name in NAMES}
-        bound = self.bindings.calls("topic", arn.rpartition(":")[2], call, record)
+        name, tenant = arn.rpartition(":")[2], names["endpoint_id"]
+        bound = self.bindings.calls("topic", name, call, record, tenant=tenant)
         return bound or [named_call(call, params, names)]

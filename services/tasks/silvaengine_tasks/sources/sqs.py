@@ -29,6 +29,7 @@ from silvaengine_tasks.records import (
     named_call,
     read_params,
     records_of,
+    sent_traceparent,
     text,
 )
 from silvaengine_tasks.sources import BatchResponse, RecordSource
@@ -73,8 +74,10 @@ class SqsSource(RecordSource):
             {"record": record} if params is None else params,
             KEEP_SECONDS,
             hops=_read_hops(names["hops"]) if names["hops"] is not None else 0,
+            traceparent=sent_traceparent(names["traceparent"]),
         )
-        bound = self.bindings.calls("queue", queue_arn.rpartition(":")[2], call, record)
+        name, tenant = queue_arn.rpartition(":")[2], names["endpoint_id"]
+        bound = self.bindings.calls("queue", name, call, record, tenant=tenant)
         return bound or [named_call(call, params, names)]
 
     @override

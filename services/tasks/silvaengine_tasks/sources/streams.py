@@ -76,7 +76,7 @@ class StreamSource:
         for chunk in split_chunks(records):
             end = len(chunk)
             for binding in bindings:  # each goes no further than those before it
-                end = self._serve_chunk(arn, chunk[:end], binding, deadline)
+                end = self._serve_chunk(arn, chunk[:end], binding, deadline, log.traceparent)
             done += end
             if end < len(chunk):
                 break
@@ -90,12 +90,14 @@ class StreamSource:
             raise ConfigurationError("No function is bound to this table", detail=table)
         return [Binding(self._endpoint_id, DEFAULT_FUNCTION)]
 
-    def _serve_chunk(self, arn: str, chunk: Sequence[Json], binding: Binding, deadline: float) -> int:
+    def _serve_chunk(
+        self, arn: str, chunk: Sequence[Json], binding: Binding, deadline: float, traceparent: str
+    ) -> int:
         """Call one function until it has all records of a chunk; return how many it has done."""
         done = 0
         while done < len(chunk):
             try:
-                done += self._call(arn, chunk[done:], binding, deadline)
+                done += self._call(arn, chunk[done:], binding, deadline, traceparent)
             except StoppedError as error:
                 return done + error.position
             except InProgressError as error:  # Lambda would use up its retries of the shard
@@ -105,7 +107,9 @@ class StreamSource:
                 return done
         return done
 
-    def _call(self, arn: str, records: Sequence[Json], binding: Binding, deadline: float) -> int:
+    def _call(
+        self, arn: str, records: Sequence[Json], binding: Binding, deadline: float, traceparent: str
+    ) -> int:
         """Call a function with records; return how many are done, by this call or before."""
         numbers = [_sequence_number(record) for record in records]
         call = RecordCall(
@@ -115,6 +119,7 @@ class StreamSource:
             binding.endpoint_id,
             binding.function,
             covers=numbers[-1],
+            traceparent=traceparent,
         )
         result = self._functions.call(call, deadline)
         if result is None:
@@ -122,7 +127,7 @@ class StreamSource:
         try:
             _check_response(result, numbers)
         except SilvaEngineError as error:
-            self._functions.report(binding.endpoint_id, binding.function, error, result.request_id)
+            self._functions.report(binding.endpoint_id, binding.function, error, result.ids)
             raise
         return numbers.index(result.covers) + 1 if result.covers in numbers else len(records)
 

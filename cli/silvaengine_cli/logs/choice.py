@@ -1,0 +1,102 @@
+"""Which lines a person wants to see, and the records that belong to them."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from silvaengine_cli.logs.reader import Line, Record
+
+_IDS = ("request_id", "trace_id", "job_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked of an invocation's line; None and False ask nothing."""
+
+    endpoint: str | None = None
+    function: str | None = None
+    service: str | None = None
+    statuses: range | None = None
+    errors: bool = False
+    request: str | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The filter pattern by which AWS sends no more than these lines, and all records.
+
+        docs.aws.amazon.com/AmazonCloudWatch/latest/logs/matching-terms-json-log-events.html
+        """
+        if self.request:
+            return f'"{self.request}"'
+        members = ("endpoint_id", self.endpoint), ("function", self.function), ("service", self.service)
+        asked = [f'($.{name} = "{value}")' for name, value in members if value]
+        if self.statuses:
+            asked.append(f"($.status >= {self.statuses.start}) && ($.status < {self.statuses.stop})")
+        if self.errors:
+            asked.append("(($.status >= 500) || ($.failed > 0))")
+        return f"{{ ($.service NOT EXISTS) || ({' && '.join(asked)}) }}" if asked else ""
+
+    def wants(self, line: Line) -> bool:
+        """Return whether a line is asked for; a record by itself, without its invocation's line."""
+        record = line.record
+        if self.request and self.request not in (record.get(name) for name in _IDS):
+            return False
+        if not line.is_invocation:
+            return not (self.endpoint or self.function or self.service or self.statuses) and (
+                not self.errors or level_of(record) >= logging.ERROR
+            )
+        asked = {"endpoint_id": self.endpoint, "function": self.function, "service": self.service}
+        return (
+            all(value in (None, record.get(name)) for name, value in asked.items())
+            and (self.statuses is None or record.get("status") in self.statuses)
+            and (not self.errors or has_failed(record))
+        )
+
+
+def level_of(record: Record) -> int:
+    """Return a log record's level; what a function prints is information."""
+    return logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
+
+
+def has_failed(record: Record) -> bool:
+    """Return whether an invocation's line tells of a failure, or of records that failed."""
+    return bool(record.get("failed")) or int(record.get("status", 0)) >= 500
+
+
+def is_event(record: Record) -> bool:
+    """Return whether an invocation's line is of what came from outside, and no authorization before it."""
+    return bool({"method", "route", "source"} & record.keys()) and record.get("route") != "authorizer"
+
+
+def by_request(lines: Iterable[Line], choice: Choice, *, all_services: bool) -> Iterator[Line]:
+    """Yield the lines that are wanted, each followed by the records of its request, whatever wrote them.
+
+    Args:
+        lines: in order of time.
+        choice: what is wanted.
+        all_services: yield the worker's line of a call whose caller's line is there, too.
+    """
+    lines = list(lines)
+    wanted = [line for line in lines if line.is_invocation and choice.wants(line)]
+    called = {_request(line) for line in wanted if is_event(line.record)}
+    shown = {
+        line.event_id
+        for line in wanted
+        if all_services or is_event(line.record) or "job_id" in line.record or _request(line) not in called
+    }
+    headed = {_request(line) for line in wanted} - {None}
+    records = defaultdict[object, list[Line]](list)
+    for line in lines:
+        if not line.is_invocation:
+            records[_request(line)].append(line)
+    for line in lines:
+        if line.event_id in shown:
+            yield line
+            yield from records.pop(_request(line), ())
+        elif not line.is_invocation and _request(line) not in headed and choice.wants(line):
+            yield line
+
+
+def _request(line: Line) -> object:
+    return line.record.get("request_id")

@@ -1,0 +1,125 @@
+"""Reads log groups, on AWS and on the engine alike.
+
+docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from heapq import merge
+from operator import attrgetter
+from typing import Any, NamedTuple, Self
+
+from silvaengine.observability.redaction import redact, redact_values
+from silvaengine_cli import AwsClient
+from silvaengine_cli.client_options import parse_json_or_text
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.logs.groups import log_groups
+
+_PLATFORM_LINES = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
+
+type Record = Mapping[str, Any]
+type _Page = Mapping[str, Any] | None
+
+
+class Line(NamedTuple):
+    """What a Lambda has written at once."""
+
+    function: str
+    """The Lambda's name in the template; a package's is ``packages/shop``."""
+    timestamp: int
+    """Epoch milliseconds."""
+    record: Record
+    """An invocation's line, which has a ``service``, or a log record; text is the ``message`` of one."""
+    stream: str
+    """One instance's log stream on AWS, where lines are in order; the engine has one for each invocation."""
+    event_id: str
+    """CloudWatch's, by which a line that is read twice is known."""
+
+    @property
+    def is_invocation(self) -> bool:
+        """Whether it is the one line of an invocation."""
+        return "service" in self.record
+
+
+class LogReader:
+    """Reads what Lambdas have written.
+
+    Args:
+        logs: the client of CloudWatch Logs.
+        groups: log groups by the Lambda's name; one that doesn't exist has no lines.
+    """
+
+    def __init__(self, logs: AwsClient, groups: Mapping[str, str]) -> None:
+        self._logs = logs
+        self.groups = dict(groups)
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Self:
+        """Return the reader of all that a stack's Lambdas and its packages write."""
+        return cls(deployment.client("logs"), log_groups(deployment))
+
+    def lines(
+        self,
+        since: int,
+        until: int | None = None,
+        *,
+        pattern: str = "",
+        functions: Collection[str] | None = None,
+    ) -> Iterator[Line]:
+        """Return what was written in a time, the oldest first, without Lambda's own lines.
+
+        Groups are read in parallel and a page ahead, so that memory doesn't grow with the time.
+
+        Args:
+            since: epoch milliseconds.
+            until: likewise, and no longer part of it; None for all that there is.
+            pattern: a filter pattern, which narrows what AWS sends; the engine takes those of terms, such as
+                ``"0f3a"``, and ignores those of JSON, so the reader of lines filters in any case.
+            functions: names of Lambdas; None for all.
+        """
+        query: dict[str, Any] = {"startTime": since, "filterPattern": pattern}
+        if until is not None:
+            query["endTime"] = until - 1  # AWS's is part of it
+        chosen = [name for name in self.groups if functions is None or name in functions]
+        with ThreadPoolExecutor(max(len(chosen), 1)) as pool:
+            try:
+                each = [self._ahead(pool, name, query) for name in chosen]
+                yield from merge(*each, key=attrgetter("timestamp"))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _ahead(self, pool: ThreadPoolExecutor, function: str, query: Mapping[str, Any]) -> Iterator[Line]:
+        pages = self._pages(function, query)
+        return _lines(function, pool, pages, pool.submit(next, pages, None))
+
+    def _pages(self, function: str, query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        filtering = self._logs.get_paginator("filter_log_events")
+        try:
+            yield from filtering.paginate(logGroupName=self.groups[function], **query)
+        except self._logs.exceptions.ResourceNotFoundException:
+            self.groups.pop(function, None)
+
+
+def _lines(
+    function: str, pool: ThreadPoolExecutor, pages: Iterator[_Page], reading: Future[_Page]
+) -> Iterator[Line]:
+    while page := reading.result():
+        reading = pool.submit(next, pages, None)
+        for event in page["events"]:
+            if record := _record(event["message"]):
+                yield Line(function, event["timestamp"], record, event["logStreamName"], event["eventId"])
+
+
+def _record(text: str) -> Record | None:
+    """Return what a function or the platform has written; None for a line of Lambda's own.
+
+    What functions print goes to the log as it is, and from here on without what looks like a secret.
+    """
+    if text.startswith(_PLATFORM_LINES):
+        return None
+    record = parse_json_or_text(text)
+    if not isinstance(record, dict):
+        return {"message": redact(text.rstrip())}
+    if str(record.get("type", "")).startswith("platform."):
+        return None
+    return record if "service" in record else redact_values(record)

@@ -1,0 +1,85 @@
+"""The rows of usage: one for each tenant, hour and function, and what the roll-up remembers."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from silvaengine.aws.table_client import Row, TableReader, TableWriter
+from silvaengine.errors import ConditionFailedError
+from silvaengine.tables import USAGE
+from silvaengine_tasks.usage.counting import Owner, Usage
+
+HOUR = 3600  # seconds
+KEEP_SECONDS = 400 * 86_400  # thirteen months, to compare one with the year before
+DELETED_SECONDS = 8 * 86_400  # longer than hours are rolled up anew
+PROGRESS = {"month": "-", "item": "rolled"}
+DELETED = "deleted"  # the month of rows that tell when tenants were deleted
+
+
+def hour_text(hour: int) -> str:
+    """Return an hour, which is a number since 1970, as ``2026-11-30T13``, in UTC."""
+    return datetime.fromtimestamp(hour * HOUR, UTC).strftime("%Y-%m-%dT%H")
+
+
+def month_of(hour: int) -> str:
+    """Return the month of an hour as ``2026-11``."""
+    return hour_text(hour)[:7]
+
+
+def item_key(endpoint_id: str, hour: int, function: str = "") -> str:
+    """Return a row's sort key; without a function what all keys of the tenant's hour begin with."""
+    return f"{endpoint_id}#{hour_text(hour)}#{function}"
+
+
+def deletion_row(endpoint_id: str, seconds: float) -> Row:
+    """Return the row that keeps a deleted tenant's lines from being counted again."""
+    expires = int(seconds) + DELETED_SECONDS
+    return {"month": DELETED, "item": endpoint_id, "at": int(seconds * 1000), "expires_at": expires}
+
+
+class UsageRows:
+    """Writes usage by absolute values, so that a repetition changes nothing."""
+
+    def __init__(self, reader: TableReader, writer: TableWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def last_hour(self) -> int | None:
+        """Return the latest hour that was rolled up, perhaps before it was over; None for none."""
+        row = self._reader.get(USAGE, PROGRESS)
+        return None if row is None else int(row["hour"])
+
+    def deletions(self) -> Mapping[str, int]:
+        """Return when tenants were deleted, in epoch milliseconds."""
+        return {str(row["item"]): int(row["at"]) for row in self._reader.query(USAGE, DELETED)}
+
+    def write(self, hour: int, owner: Owner, usage: Usage, read_at: int) -> None:
+        """Write an owner's usage of an hour, unless what was read later than ``read_at`` has been written.
+
+        Raises:
+            UnavailableError: the row may have been written, and may be so again.
+        """
+        row: dict[str, Any] = {
+            "month": month_of(hour),
+            "item": item_key(owner.endpoint_id, hour, owner.function),
+            "endpoint_id": owner.endpoint_id,
+            "hour": hour,
+            "function": owner.function,
+            "read_at": read_at,
+            "expires_at": hour * HOUR + KEEP_SECONDS,
+            **{name: amount for name, amount in usage.amounts.items() if amount},
+        }
+        if usage.meters:
+            row["meters"] = usage.meters
+        self._unless_later("read_at", row)
+
+    def reach(self, hour: int) -> None:
+        """Remember that an hour was rolled up, with all before it."""
+        self._unless_later("hour", {**PROGRESS, "hour": hour})
+
+    def _unless_later(self, name: str, row: Row) -> None:
+        condition = f"attribute_not_exists(#month) OR #{name} <= :{name}"
+        try:
+            self._writer.put(USAGE, row, condition=condition, values={name: row[name]})
+        except ConditionFailedError:
+            return
