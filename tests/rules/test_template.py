@@ -46,8 +46,9 @@ def test_a_lambda_is_declared_in_its_folder_and_in_the_template() -> None:
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
-    """Select the resources of one CloudFormation type."""
-    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+    """Select the resources of one CloudFormation type, without those of an HTTP API: see test_http_api.py."""
+    found = {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+    return {name: resource for name, resource in found.items() if resource.get("Condition") != "IsHttpApi"}
 
 
 def table(resources: Resources, name: str) -> dict[str, Any]:
@@ -836,7 +837,10 @@ def test_a_function_writes_to_a_log_that_ends(
 ) -> None:
     """Every function has a log group of its own, kept as long as the parameter says."""
     resources = resources_with(LogRetentionDays="7")
-    assert resources[function]["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
+    logging = {"LogFormat": "Text", "LogGroup": {"Ref": f"{function}Logs"}}
+    assert resources[function]["Properties"]["LoggingConfig"] == logging
+    quiet = resources_with(LogFormat="JSON")[function]["Properties"]["LoggingConfig"]
+    assert quiet == {**logging, "LogFormat": "JSON", "SystemLogLevel": "WARN"}
     assert resources[f"{function}Logs"]["Properties"] == {
         "LogGroupName": f"/aws/lambda/silvaengine-{function}",
         "RetentionInDays": "7",
