@@ -136,6 +136,18 @@ class Deployment:
             raise click.ClickException(f"stack {self.stack!r} has no parameter {name}: deploy it again")
         return value
 
+    def resources(self, *types: str) -> dict[str, str]:
+        """Return the physical ids of the stack's resources of these types, by their logical ids."""
+        pages = (
+            self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        )
+        return {
+            each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for page in pages
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] in types
+        }
+
     @property
     def stack_status(self) -> str:
         """The stack's status, as CloudFormation says it."""

@@ -24,9 +24,10 @@ def all_parameters(platform: Path, given: Mapping[str, str], endpoint_url: str |
         DeployError: the template doesn't take a parameter or its value.
     """
     local = {"LocalEndpoint": endpoint_url, "AwsEndpointUrl": endpoint_url} if endpoint_url else {}
-    declared = declared_in(platform / "template.yaml", "Parameters")
     try:
-        return parameters_of({"Parameters": declared}, {**given, **local})
+        return parameters_of(
+            declared_in(platform / "template.yaml", "Parameters", "Rules"), {**given, **local}
+        )
     except ValueError as error:
         raise DeployError(str(error)) from None
 

@@ -9,9 +9,9 @@ import click
 import pytest
 from tests.unit.cli.package_files import PLATFORM
 
+from silvaengine_cli.costs.prices import read_prices
 from silvaengine_cli.main import cli
 from silvaengine_cli.preflight.stack import Stack
-from silvaengine_cli.prove.prices import cost, dated
 from silvaengine_cli.publishing.monitoring import alarms, metric_filters
 
 from .conftest import LAMBDAS, PROJECT, TEMPLATE, ResourcesWith
@@ -158,20 +158,16 @@ def test_users_are_affected_by_what_clients_notice(watched: dict[str, Properties
     assert named - {"HttpGatewayFailuresAlarm", "WebsocketGatewayFailuresAlarm"} == said - {"FailuresAlarm"}
 
 
-def test_the_http_api_s_own_failures_and_latency_raise_alarms(resources_with: ResourcesWith) -> None:
+@pytest.mark.parametrize(("kind", "metric"), [("rest", "5XXError"), ("http", "5xx")])
+def test_the_http_api_s_own_failures_and_latency_raise_alarms(kind: str, metric: str) -> None:
     """The share of its 5xx, also those that no Lambda has seen, and its slowest hundredth."""
-    resources = resources_with(HttpLatencyAlarmMilliseconds="1500")
-    failures, latency = (resources[name]["Properties"] for name in ("HttpFailuresAlarm", "HttpLatencyAlarm"))
-    for alarm in (failures, latency):
-        assert alarm["Dimensions"] == [
-            {"Name": "ApiName", "Value": "silvaengine"},
-            {"Name": "Stage", "Value": "beta"},
-        ]
-    assert (failures["MetricName"], failures["Statistic"], failures["Threshold"]) == (
-        "5XXError",
-        "Average",
-        0.05,
+    made = Stack.of(TEMPLATE, "silvaengine", {"HttpLatencyAlarmMilliseconds": "1500", "ApiKind": kind})
+    failures, latency = (made.resources[f"Http{name}Alarm"]["Properties"] for name in ("Failures", "Latency"))
+    api = {"rest": {"Name": "ApiName", "Value": "silvaengine"}}.get(
+        kind, {"Name": "ApiId", "Value": {"Ref": "HttpApi"}}
     )
+    assert failures["Dimensions"] == latency["Dimensions"] == [api, {"Name": "Stage", "Value": "beta"}]
+    assert (failures["MetricName"], failures["Statistic"], failures["Threshold"]) == (metric, "Average", 0.05)
     assert failures["EvaluationPeriods"] * failures["Period"] == 600
     assert (latency["ExtendedStatistic"], latency["Threshold"]) == ("p99", "1500")
     assert "Statistic" not in latency
@@ -200,6 +196,7 @@ def test_the_page_s_costs_are_those_of_the_template() -> None:
             ("endpoint_id", "WorkerLogs"),
         )
     )
+    cost = read_prices().cost
     figures = {
         f"the stack's {ringing + 1} alarms": cost({"alarm_months": ringing, "composite_alarm_months": 1}),
         "each service": cost({"metric_months": service}),
@@ -210,7 +207,7 @@ def test_the_page_s_costs_are_those_of_the_template() -> None:
     }
     for what, figure in figures.items():
         assert re.search(rf"^\| {what}[^|]*\| {figure:.2f} \|$", RUNBOOK, re.MULTILINE), (what, figure)
-    assert f"list prices of us-east-1 of {dated()}" in RUNBOOK
+    assert f"list prices of us-east-1 of {read_prices().read}" in RUNBOOK
 
 
 def test_only_the_engine_lacks_what_it_lacks(resources_with: ResourcesWith) -> None:

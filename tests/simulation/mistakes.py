@@ -11,7 +11,6 @@ from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerResponse
 from silvaengine.registry.model import Function, FunctionEntry
 from silvaengine.tables import EXECUTIONS, Table
@@ -194,7 +193,7 @@ class ServerErrorRanNothing(LambdaInvoker):
     """Takes a failure of Lambda for a call that didn't begin."""
 
     @override
-    def invoke(self, arn: str, payload: str, **options: Any) -> Json:
+    def invoke(self, arn: str, payload: str, **options: Any) -> bytes:
         try:
             return super().invoke(arn, payload, **options)
         except InvocationError as error:

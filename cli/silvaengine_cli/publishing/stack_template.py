@@ -101,7 +101,7 @@ def _function(package: Package, platform: Platform) -> Template:
         "Timeout": spec.timeout,
         "EphemeralStorage": {"Size": spec.ephemeral_storage},
         "Environment": {"Variables": {**platform.environment, **package.environment(platform.stage)}},
-        "LoggingConfig": {"LogGroup": {"Ref": LOGS}},
+        "LoggingConfig": {**platform.logging, "LogGroup": {"Ref": LOGS}},
     }
     if spec.concurrency is not None:
         properties["ReservedConcurrentExecutions"] = spec.concurrency

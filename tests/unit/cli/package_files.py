@@ -19,6 +19,7 @@ PLATFORM = Platform(
     layer=f"arn:aws:lambda:{HERE}:layer:engine-SharedLayer:7",
     environment={"STAGE": "beta", "TABLE_PREFIX": "se-"},
     network={},
+    logging={},
     boundary="arn:aws:iam::111122223333:policy/engine-PackageBoundary-1",
     policy="arn:aws:iam::111122223333:policy/engine-PackagePolicy-1",
     service_role="arn:aws:iam::111122223333:role/engine-PackageServiceRole-1",

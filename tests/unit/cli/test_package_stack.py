@@ -203,6 +203,14 @@ def test_in_a_vpc_the_lambda_is_where_the_worker_is(tmp_path: Path) -> None:
     assert function["VpcConfig"] == network
 
 
+def test_a_package_logs_as_its_platform(tmp_path: Path) -> None:
+    """Its Lambda has the worker's log format and a log group of its own, and is behind where that changes."""
+    quiet = {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    function = rendered(tmp_path, SMALLEST, logging=quiet)["PackageFunction"]["Properties"]
+    assert function["LoggingConfig"] == {**quiet, "LogGroup": {"Ref": "PackageLogs"}}
+    assert PLATFORM.digest != replace(PLATFORM, logging=quiet).digest
+
+
 @pytest.mark.parametrize("text", [SMALLEST, EVENTS + RESOURCES], ids=["smallest", "everything"])
 def test_cloudformation_would_take_the_template(tmp_path: Path, text: str) -> None:
     """cfn-lint, with CloudFormation's schemas, finds no error in what is rendered."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from silvaengine_cli.costs.prices import cost, dated
 from silvaengine_cli.preflight.quotas import find_full_quotas
-from silvaengine_cli.prove.prices import cost, dated
 from silvaengine_cli.publishing.monitoring import ALARMS
 
 USED = {"roles": 12, "stacks": 3, "code": 1_000, "free": 1_000}

@@ -100,11 +100,12 @@ class World(Registry, Invoker):
         )  # fmt: skip
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> None:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         assert event
         if self.error:
             raise self.error
         self.sent.append(json.loads(payload))
+        return b""
 
     def accept(self, **changes: Any) -> Execution:
         """Accept an execution that is due."""
