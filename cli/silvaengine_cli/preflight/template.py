@@ -38,7 +38,7 @@ def declared_in(path: Path, *sections: str) -> dict[str, Any]:
     import yaml
 
     found = re.findall(rf"^(?:{'|'.join(sections)}):\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
-    declared: dict[str, Any] = dict.fromkeys(sections, {}) | (yaml.safe_load("".join(found)) or {})
+    declared: dict[str, Any] = {"Parameters": {}, **(yaml.safe_load("".join(found)) or {})}
     return declared
 
 
