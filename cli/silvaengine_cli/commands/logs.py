@@ -18,7 +18,7 @@ from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
 
-SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "worker")
+SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "usage", "worker")
 POLL_SECONDS = 1.0
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 

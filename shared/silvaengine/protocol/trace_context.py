@@ -5,35 +5,37 @@ A ``traceparent`` is ``00-<trace id>-<span id of the caller>-<flags>``: www.w3.o
 """
 
 import re
+from functools import cache
 
 SAMPLED, NOT_SAMPLED = "01", "00"
-
-_FIELDS = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_LENGTH = 55  # of these fields
-_NO_TRACE = "0" * 32
+LENGTH = 55
 
 
-def read_traceparent(value: object) -> tuple[str, str, str] | None:
-    """Return the trace id, the caller's span id and the flags that are passed on.
+type Caller = tuple[str, str, str]
+"""Who made a call: its trace's id, its span's, and the flags that are passed on."""
 
-    None for what isn't valid, after which a trace begins anew. Of a version after 00 only the four fields
-    that it begins with are read.
+
+def read_traceparent(value: object) -> Caller | None:
+    """Return what a ``traceparent`` says; None for what isn't a valid one, after which a trace begins anew.
+
+    Of a version after 00 only the fields that it begins with are read.
     """
-    if not isinstance(value, str) or not _FIELDS.match(value):
+    match = _pattern().fullmatch(value) if isinstance(value, str) else None
+    if match is None or (match["later"] and match["version"] == "00"):
         return None
-    if len(value) > _LENGTH and (value.startswith("00") or value[_LENGTH] != "-"):
+    sampled = int(match["flags"], 16) & 1
+    return match["trace_id"], match["span_id"], SAMPLED if sampled else NOT_SAMPLED
+
+
+def trusted_traceparent(value: object) -> Caller | None:
+    """Return what another Lambda of the platform says: it has checked what came from outside."""
+    if not isinstance(value, str) or len(value) != LENGTH:
         return None
-    return value[3:35], value[36:52], SAMPLED if value[54] in "13579bdf" else NOT_SAMPLED
+    return value[3:35], value[36:52], value[53:]
 
 
-def is_trace_id(text: str) -> bool:
-    """Return whether a text is a trace's id, as a request's id is, too."""
-    return len(text) == 32 and _is_hex(text) and text != _NO_TRACE
-
-
-def _is_hex(digits: str) -> bool:
-    """Return whether a text is of hex digits in lower case."""
-    try:
-        return bytes.fromhex(digits).hex() == digits
-    except ValueError:
-        return False
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Return the pattern of both, compiled when a caller has sent one."""
+    fields = "(?P<trace_id>(?!0{32})[0-9a-f]{32})-(?P<span_id>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
+    return re.compile(f"(?P<version>(?!ff)[0-9a-f]{{2}})-{fields}(?P<later>-.*)?", re.DOTALL)
