@@ -123,6 +123,8 @@ def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
     api = Api(outputs(dev, "shop-prod")["ApiUrl"])
     expected = {"message": "Good day, dear world!"}
     eventually(lambda: api.get("/core/acme/greet_hello").json() == expected, lambda: dev.printed)
+    upgrade = [str(programs / "silvaengine"), "upgrade", "prod", "--local"]  # where sam isn't installed
+    assert "silvaengine deploy --stage prod" in run(upgrade, dev.project, environment(programs))
 
 
 def test_parameters_that_change_between_two_runs_lose_nothing(
