@@ -38,6 +38,7 @@ _COMMANDS = {
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "status": "silvaengine_cli.commands.status:status",
     "logs": "silvaengine_cli.commands.logs:logs",
+    "worker": "silvaengine_cli.commands.worker:worker",
     "usage": "silvaengine_cli.commands.usage:usage",
     "cost": "silvaengine_cli.commands.cost:cost",
     "jobs": "silvaengine_cli.commands.jobs:jobs",

@@ -821,9 +821,17 @@ def test_conditions_compare_strings() -> None:
 
 def test_a_loop_begins_with_a_type() -> None:
     """AWS::LanguageExtensions fails where `Condition` is the first key inside Fn::ForEach."""
-    loops = [loop for name, loop in TEMPLATE["Resources"].items() if name.startswith("Fn::ForEach::")]
-    first = [next(iter(resource)) for _, _, resources in loops for resource in resources.values()]
+    first = [next(iter(resource)) for resource in looped(TEMPLATE["Resources"], within=False)]
     assert first == ["Type"] * len(first) != []
+
+
+def looped(resources: Resources, *, within: bool) -> Iterator[dict[str, Any]]:
+    """Yield the resources that are written inside of a loop."""
+    for name, resource in resources.items():
+        if name.startswith("Fn::ForEach::"):
+            yield from looped(resource[2], within=True)  # type: ignore[index]
+        elif within:
+            yield resource
 
 
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
