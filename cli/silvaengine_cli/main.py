@@ -38,6 +38,7 @@ _COMMANDS = {
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "status": "silvaengine_cli.commands.status:status",
     "logs": "silvaengine_cli.commands.logs:logs",
+    "trace": "silvaengine_cli.commands.trace:trace",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",
