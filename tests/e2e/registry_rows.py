@@ -51,6 +51,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "note_effect": {},
     "show_guarded": {"auth_required": True, "area": "talks"},
     "push": {"broadcasts": True},
+    "begin_story": {"broadcasts": True},
     "show": {},
     "only_post": {"methods": ["POST"]},
     "guarded": {"auth_required": True},
