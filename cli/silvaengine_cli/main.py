@@ -38,6 +38,8 @@ _COMMANDS = {
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "status": "silvaengine_cli.commands.status:status",
     "logs": "silvaengine_cli.commands.logs:logs",
+    "usage": "silvaengine_cli.commands.usage:usage",
+    "cost": "silvaengine_cli.commands.cost:cost",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",

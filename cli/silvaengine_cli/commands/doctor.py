@@ -14,8 +14,8 @@ from silvaengine_cli.output import print_json, print_result
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, functions_folder
 from silvaengine_cli.packages.examine import Observation, examine, summarize
 from silvaengine_cli.preflight.quotas import find_full_quotas
+from silvaengine_cli.publishing.monitoring import ALARMS
 from silvaengine_cli.publishing.releases import read_pointers
-from silvaengine_cli.publishing.stack_template import ALARMS
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -125,8 +125,7 @@ def _examine_parts(deployment: Deployment, *, keys: bool, published: bool, as_js
 
 
 def _price_of_alarms(packages: int) -> str:
-    from silvaengine_cli.prove.prices import cost, dated  # lazy: no other command here needs them
+    from silvaengine_cli.costs.prices import cost, dated  # lazy: no other command here needs them
 
-    filters = sum(name.endswith("Filter") for name in ALARMS)
-    quantities = {"alarm_months": len(ALARMS) - filters, "metric_months": filters}
-    return f"{packages * cost(quantities):.2f} USD a month at most (list prices of us-east-1, {dated()})"
+    price = cost({"alarm_months": packages * len(ALARMS)})
+    return f"{price:.2f} USD a month (list prices of us-east-1, {dated()})"
