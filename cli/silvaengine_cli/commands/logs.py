@@ -102,10 +102,10 @@ def _read(reader: LogReader, since: int, choice: Choice) -> Iterable[Line]:
     lines = reader.lines(since, pattern=choice.pattern)
     if choice.request is None:
         return lines
-    lines = list(lines)
-    requests = {line.record.get("request_id") for line in lines if choice.wants(line)}
+    found = [*lines]
+    requests = {line.record.get("request_id") for line in found if choice.wants(line)}
     others = {str(each) for each in requests - {None, choice.request}}
-    return reader.lines(since, pattern=requests_pattern(others | {choice.request})) if others else lines
+    return reader.lines(since, pattern=requests_pattern(others | {choice.request})) if others else found
 
 
 def open_reader(deployment: Deployment) -> LogReader:
