@@ -66,8 +66,8 @@ class Measured:
 def measure(reader: LogReader, since: int, most: int) -> Measured:
     """Return the numbers of the time until now, as far back as so many lines go.
 
-    Reading takes time on AWS, about a second for each two thousand lines, so that the last part is read
-    first, and no further once there are enough.
+    A response of AWS has a megabyte at most, about two thousand lines, so that the last part of the time is
+    read first, and nothing before it once there are enough.
 
     Args:
         reader: of the deployment's logs.
