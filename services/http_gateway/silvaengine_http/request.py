@@ -129,7 +129,7 @@ def read_cors_request(event: Members, method: str) -> CorsRequest:
     origin, requested = None, "" if method == "OPTIONS" else None
     with suppress(RequestError):
         context, single, several, _, _ = _objects(event)
-        _, headers = read_headers(single, several)
+        headers = read_headers(single, several)
         origin = headers.get("origin")
         if requested is not None:
             requested = headers.get("access-control-request-headers", "")
@@ -163,10 +163,10 @@ def read_request(
 
     """
     context, single_headers, several_headers, single_query, several_query = _objects(event)
-    sent, headers = read_headers(single_headers, several_headers, event.get("cookies"))
-    if follow and "traceparent" in headers:
-        follow(read_traceparent(headers["traceparent"]))
-    _check_unicode("".join([*headers, *headers.values()]), "The headers are")
+    headers = read_headers(single_headers, several_headers, event.get("cookies"))
+    if follow and (traceparent := headers.get("traceparent")):
+        follow(read_traceparent(traceparent))
+    _check_unicode(headers.text, "The headers are")
     everything = _query(event, single_query, several_query)
     _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
     query = {
@@ -188,7 +188,7 @@ def read_request(
         **context,
         "channel": route.endpoint_id,
         "area": route.area,
-        "headers": sent,
+        "headers": headers.sent,
         "query": query,
     }
     return Request(

@@ -20,7 +20,6 @@ from silvaengine.protocol.trace_context import SAMPLED, Caller
 from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
-NAMESPACE = "SilvaEngine"
 
 encode_line = standard_encoder()
 _ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
@@ -43,7 +42,6 @@ class InvocationLog:
         self._encode = encode
         self._started_at = self._step_started_at = time.perf_counter()
         self._step = ""
-        self._metrics: list[dict[str, str]] = []
         number = next(_invocations)
         self.request_id = self._trace_id = ""
         self._span_id = f"{_first_span + number:016x}"
@@ -86,14 +84,6 @@ class InvocationLog:
         """Return those of the fields that the line has so far."""
         return {name: self._fields[name] for name in names if name in self._fields}
 
-    def add_metric(self, metric: str, value: float = 1, *, function_name: str) -> None:
-        """Add a CloudWatch metric with the Lambda's name as its dimension, in the namespace SilvaEngine.
-
-        docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-        """
-        self._metrics.append({"Name": metric})
-        self._fields |= {metric: value, "function_name": function_name}
-
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
         now = time.perf_counter()
@@ -105,9 +95,6 @@ class InvocationLog:
         """Write the line, with ``total_ms`` since this object was made."""
         self.begin_step("total")
         self._fields["total_ms"] = _milliseconds(self._step_started_at - self._started_at)
-        if self._metrics:
-            directive = {"Namespace": NAMESPACE, "Dimensions": [["function_name"]], "Metrics": self._metrics}
-            self._fields["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
         sys.stdout.write(self._encode(self._fields) + "\n")
         sys.stdout.flush()
 
