@@ -19,7 +19,7 @@ from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
 
 SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "usage", "worker")
-POLL_SECONDS = 1.0
+LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
 type Show = Callable[[Iterable[Line]], None]
@@ -121,7 +121,7 @@ def _follow(deployment: Deployment, reader: LogReader, choice: Choice, show: Sho
     try:
         while True:
             show(tail.new_lines())
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOCAL_SECONDS if deployment.is_local else AWS_SECONDS)
             if time.monotonic() - looked_at > GROUPS_SECONDS:
                 reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()
     except KeyboardInterrupt:
