@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
@@ -31,10 +32,15 @@ def item_key(endpoint_id: str, hour: int, function: str = "") -> str:
     return f"{endpoint_id}#{hour_text(hour)}#{function}"
 
 
+def tenant_digest(endpoint_id: str) -> str:
+    """Return what stands for a tenant's name where that mustn't be kept."""
+    return sha256(endpoint_id.encode(errors="replace")).hexdigest()
+
+
 def deletion_row(endpoint_id: str, seconds: float) -> Row:
-    """Return the row that keeps a deleted tenant's lines from being counted again."""
-    expires = int(seconds) + DELETED_SECONDS
-    return {"month": DELETED, "item": endpoint_id, "at": int(seconds * 1000), "expires_at": expires}
+    """Return the row that keeps a tenant's lines until its deletion from being counted again."""
+    expires, item = int(seconds) + DELETED_SECONDS, tenant_digest(endpoint_id)
+    return {"month": DELETED, "item": item, "at": int(seconds * 1000), "expires_at": expires}
 
 
 class UsageRows:
@@ -50,7 +56,7 @@ class UsageRows:
         return None if row is None else int(row["hour"])
 
     def deletions(self) -> Mapping[str, int]:
-        """Return when tenants were deleted, in epoch milliseconds."""
+        """Return when tenants were deleted, in epoch milliseconds, by their digests."""
         return {str(row["item"]): int(row["at"]) for row in self._reader.query(USAGE, DELETED)}
 
     def write(self, hour: int, owner: Owner, usage: Usage, read_at: int) -> None:
