@@ -30,7 +30,7 @@ from silvaengine_cli.tenants.deletion import TenantDeletion
 from silvaengine_cli.tenants.file import read_tenant, write_tenant
 from silvaengine_cli.tenants.pins import Pins
 from silvaengine_cli.tenants.rows import all_rows, read_tenant_rows
-from silvaengine_tasks.usage.rows import DELETED, item_key, tenant_digest
+from silvaengine_tasks.usage.rows import DELETED, item_key, progress_key, tenant_digest
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 STACK = "arn:aws:lambda:us-east-1:123456789012:function:stack"
@@ -58,7 +58,7 @@ def target(endpoint: str) -> Row:
 def used(endpoint_id: str) -> Row:
     """Return a row of usage."""
     owner = {"endpoint_id": endpoint_id, "hour": 500_000, "function": "f"}
-    return {"month": "2027-01", "item": item_key(endpoint_id, 500_000, "f"), **owner, "calls": 3}
+    return {"month": "2027-01", "item": item_key(endpoint_id, 500_000, "f", "stack"), **owner, "calls": 3}
 
 
 ROWS: list[tuple[Table, Row]] = [
@@ -102,7 +102,7 @@ OTHERS: list[tuple[Table, Row]] = [
     (CONFIG_DATA, setting("silvaengine:keys", 1, "acme:x:sek_1")),
     (CONFIG_DATA, setting("silvaengine:cache:method", 1, "acme2")),
     (USAGE, used("acme2")),
-    (USAGE, {"month": "-", "item": "rolled", "hour": 500_000}),
+    (USAGE, {**progress_key("acme"), "hour": 500_000}),
 ]
 
 
