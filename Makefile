@@ -3,6 +3,7 @@
 ARCHITECTURE ?= x86_64
 UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
+ZIZMOR_VERSION := 1.32.0
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.bootstrap/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
@@ -180,6 +181,8 @@ wheel: setup ## Install the wheel into an empty environment and import from it
 audit: setup $(CHECKOV) ## Check what ships, the code and the template for known weaknesses (needs the network)
 	@bandit --quiet --recursive --configfile pyproject.toml -ll services shared cli packaging
 	@python packaging/audit.py $(CHECKOV)
+	@rm -rf dist/application && mkdir -p dist && cd dist && silvaengine new application >/dev/null
+	@uvx --quiet --python .bootstrap/bin/python zizmor@$(ZIZMOR_VERSION) --quiet --offline --strict-collection .github dist/application
 
 # Not in uv.lock: it asks for one boto3, older than ours.
 $(CHECKOV): .venv/.synced

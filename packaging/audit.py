@@ -23,6 +23,7 @@ OPTIONAL = {
     "AccessLogs": "true",
     "IsolatedWorker": "true",
     "MakeFifoQueue": "true",
+    "EventSchedules": "nightly=cron(0 3 * * ? *),hourly=rate(1 hour)",
     "NewEventBucketName": "events",
 }
 SHIPPED = ("shared/requirements.txt", "services/worker/functions/requirements.txt")

@@ -179,9 +179,9 @@ def _read_spec(path: Path) -> ProjectSpec:
 
 def _check_parameters(path: Path, spec: ProjectSpec) -> None:
     """Raise ClickException for a parameter that the template doesn't take, or not with its value."""
-    from silvaengine_cli.preflight.template import declared_parameters, parameters_of
+    from silvaengine_cli.preflight.template import declared_in, parameters_of
 
-    declared = declared_parameters(platform_file("template.yaml"))
+    template = declared_in(platform_file("template.yaml"), "Parameters", "Rules")
     for name, stage in spec.stages.items():
         place = f"{path}: stages.{name}.parameters"
         if "Stage" in stage.parameters:
@@ -189,7 +189,7 @@ def _check_parameters(path: Path, spec: ProjectSpec) -> None:
         if "EventSchedules" in stage.parameters:
             raise click.ClickException(f"{place}.EventSchedules: is made of stages.{name}.schedules")
         try:
-            parameters_of({"Parameters": declared}, stage.parameters)
+            parameters_of(template, stage.parameters)
         except ValueError as error:
             raise click.ClickException(f"{place}: {error}") from None
 

@@ -33,6 +33,13 @@ def check_package_name(name: str) -> str:
     return name
 
 
+def check_published_name(name: str) -> str:
+    """Return the name of a package to be published; raise ValueError if it can't have that."""
+    if not re.fullmatch("[a-z][a-z0-9]{0,11}", name):
+        raise ValueError(f"{name!r} is not a package's name: 1 to 12 of a-z and 0-9, a letter first")
+    return check_package_name(name)
+
+
 @click.command()
 @click.argument("name", callback=checked(check_package_name))
 @click.option(

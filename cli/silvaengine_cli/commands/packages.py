@@ -1,6 +1,5 @@
 """``packages``: the packages that are published, and those that are to be."""
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import click
 
 from silvaengine.aws.table_client import Row
 from silvaengine_cli.client_options import checked
-from silvaengine_cli.commands.init import HEADER, check_package_name
+from silvaengine_cli.commands.init import HEADER, check_published_name
 from silvaengine_cli.commands.registry import file_option, registry_path
 from silvaengine_cli.commands.rollout_options import canary_options
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
@@ -157,14 +156,8 @@ def contract(deployment: Deployment, name: str, dry_run: bool, as_json: bool) ->
     print_result(asdict(found), "\n".join(_found(found, dry_run=dry_run)), as_json=as_json)
 
 
-def _check_name(name: str) -> str:
-    if not re.fullmatch("[a-z][a-z0-9]{0,11}", name):
-        raise ValueError(f"{name!r} is not a package's name: 1 to 12 of a-z and 0-9, a letter first")
-    return check_package_name(name)
-
-
 @packages.command()
-@click.argument("name", callback=checked(_check_name))
+@click.argument("name", callback=checked(check_published_name))
 @file_option
 def new(name: str, file: Path | None) -> None:
     """Make a package with a function and its test, listed by the common connection of registry.yaml.

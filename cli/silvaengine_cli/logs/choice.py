@@ -25,7 +25,7 @@ class Choice:
     def pattern(self) -> str:
         """The filter pattern by which AWS sends no more than these lines, and all records.
 
-        docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+        docs.aws.amazon.com/AmazonCloudWatch/latest/logs/matching-terms-json-log-events.html
         """
         if self.request:
             return f'"{self.request}"'

@@ -49,8 +49,8 @@ def permissions_of_event_sources(stack: Stack) -> Iterator[str]:
     for name, principal, function, source in invocations(stack):
         given = [
             each
-            for each, *rest in permissions
-            if rest[:2] == [principal, function] and rest[2].startswith(source)
+            for each, *rest, allowed in permissions
+            if rest == [principal, function] and (allowed.startswith(source) or fnmatchcase(source, allowed))
         ]
         if not given:
             yield f"{name}: {principal} has no permission to invoke {function} for {source}"

@@ -42,13 +42,14 @@ class LoadedFunction(NamedTuple):
     """A function that may be called.
 
     ``constructor`` is None for what needs no object: a plain function, a static or a class method; with one,
-    ``function`` takes the object first. ``logger`` is the module's.
+    ``function`` takes the object first. ``logger`` is the module's, ``takes_context`` of the parameters.
     """
 
     function: Callable[..., Any]
     parameters: Parameters
     constructor: Constructor | None = None
     logger: logging.Logger = logging.getLogger()
+    takes_context: bool = False
 
 
 class Loader:
@@ -68,8 +69,10 @@ class Loader:
         names = (module_name, class_name, function)
         target = self._targets.get(names)
         if target is None:
-            target = self._find(*names)._replace(logger=logging.getLogger(module_name))
-            self._targets[names] = target
+            found = self._find(*names)
+            target = self._targets[names] = found._replace(
+                logger=logging.getLogger(module_name), takes_context=found.parameters.takes("context")
+            )
         return target
 
     def _find(self, module_name: str, class_name: str, function: str) -> LoadedFunction:

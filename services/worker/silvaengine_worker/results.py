@@ -15,7 +15,7 @@ from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json, standard_encoder
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
+from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
 
 type Place = tuple[Place, str | int] | None
 """The place of a value: the place of its container, and its key or index there; None is the whole result."""
@@ -118,17 +118,19 @@ async def _collect(items: AsyncIterator[object]) -> list[object]:
     return [item async for item in items]
 
 
-def to_response(result: object) -> WorkerResponse:
+def to_response(result: object, *, takes_context: bool = True) -> WorkerResponse:
     """Return the response for a result: text unchanged, bytes as base64, everything else as a JSON value.
 
     Raises:
         ResultError: a part of it has no JSON form.
 
     """
-    value = to_json_value(result)
-    if isinstance(result, _BYTES):
-        return WorkerResponse("base64", value)
-    return WorkerResponse("text" if isinstance(result, str) else "json", value)
+    kind: ResponseKind = "json"
+    if isinstance(result, str):
+        kind = "text"
+    elif isinstance(result, _BYTES):
+        kind = "base64"
+    return WorkerResponse(kind, to_json_value(result), takes_context=takes_context)
 
 
 def to_json_value(value: object) -> Json:

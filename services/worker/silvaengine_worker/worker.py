@@ -77,28 +77,18 @@ class Worker:
         except NoFunctionError as error:
             message = f"Function {public_name(call)!r} isn't available"
             raise ConfigurationError(message, detail=error.detail) from error.__cause__
-        takes_context = target.parameters.takes("context")
-        if call.is_brief and takes_context:
+        if call.is_brief and target.takes_context:
             raise ContextNeededError(_NEEDED)
         # a typed function's are made by its package's code, too: bound and timed
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call, traceparent) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel, traceparent)
         with bind(current, meters), ProcessStateGuard() as process:
-            response = copy_context().run(
+            return copy_context().run(
                 run_with_deadline,
                 current.remaining_seconds(),
-                lambda: to_response(
-                    self._call(target, call, arguments, process.is_environment_unchanged, finish)
-                ),
+                lambda: self._call(target, call, arguments, process.is_environment_unchanged, finish),
             )
-        is_whole = call.context is not None and not call.is_brief and call.job is None
-        if not is_whole or takes_context or self._takes_headers(target, call):
-            return response
-        return response._replace(takes_context=False)
-
-    def _takes_headers(self, target: LoadedFunction, call: WorkerCall) -> bool:
-        return call.callee.typed and bool(self._signatures[target.function].headers)
 
     def _call(
         self,
@@ -107,38 +97,45 @@ class Worker:
         arguments: Arguments | None,
         may_keep: Callable[[], bool],
         finish: Callable[[Any], object],
-    ) -> object:
+    ) -> WorkerResponse:
         setcontext(getcontext().copy())  # decimal's, for this call alone, as all context variables are
+        takes_context = target.takes_context or call.is_brief or call.context is None or call.job is not None
         if arguments is None:
-            arguments, finish = self._fit_typed(target, call, finish)
+            signature = self._signatures.get(target.function) or self._read_signature(target)
+            if signature.headers:
+                if call.is_brief:
+                    raise ContextNeededError(_NEEDED)
+                takes_context = True
+            if self._checks_results:
+                finish = _checked(finish, signature)
+            arguments = self._fit_typed(call, signature)
         by_position, by_name = arguments
         constructor, setting = target.constructor, call.callee.setting
         if constructor is None:
-            return finish(target.function(*by_position, **by_name))
-        return self._instances.use(
-            (constructor.cls, call.invocation.endpoint_id, setting) if call.invocation else None,
-            lambda: construct(constructor, read_settings(setting), target.logger),
-            lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
-            may_keep,
-        )
+            result = finish(target.function(*by_position, **by_name))
+        else:
+            result = self._instances.use(
+                (constructor.cls, call.invocation.endpoint_id, setting) if call.invocation else None,
+                lambda: construct(constructor, read_settings(setting), target.logger),
+                lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
+                may_keep,
+            )
+        return to_response(result, takes_context=takes_context)
 
-    def _fit_typed(
-        self, target: LoadedFunction, call: WorkerCall, finish: Callable[[Any], object]
-    ) -> tuple[Arguments, Callable[[Any], object]]:
-        """Return the arguments of a typed function, and its finish, which may check the result."""
+    def _read_signature(self, target: LoadedFunction) -> "Signature":
         # lazy: only a typed function needs them
         from silvaengine_worker.typed.arguments import fit_typed_arguments
-        from silvaengine_worker.typed.results import checked
         from silvaengine_worker.typed.signature import Signature
 
-        signature = self._signatures.get(target.function)
-        if signature is None:
-            signature = self._signatures[target.function] = Signature(target.function, target.parameters)
-        if call.is_brief and signature.headers:
-            raise ContextNeededError(_NEEDED)
-        if self._checks_results:
-            finish = checked(finish, signature)
-        return fit_typed_arguments(call, signature), finish
+        self._fit_typed = fit_typed_arguments
+        signature = self._signatures[target.function] = Signature(target.function, target.parameters)
+        return signature
+
+
+def _checked(finish: Callable[[Any], object], signature: "Signature") -> Callable[[Any], object]:
+    from silvaengine_worker.typed.results import checked  # lazy: only tests and development need it
+
+    return checked(finish, signature)
 
 
 def read_settings(text: str) -> dict[str, Any]:

@@ -5,15 +5,15 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
-from silvaengine.protocol.json_codec import encode, standard_decoder
+from silvaengine.protocol.json_codec import decode, encode, standard_decoder
 
-type ResponseKind = Literal["text", "json", "base64", "error"]
+type ResponseKind = Literal["text", "json", "json_text", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
 
 # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -215,14 +215,15 @@ class WorkerCall(NamedTuple):
             get("brief") is True,
         )
 
-    def read_context(self) -> Mapping[str, Any] | None:
-        """Return the context as an object; raises what ``decode`` raises."""
-        return _object({"context": self.context}, "context")
+    def read_context(self, decode: Callable[[str], Any] | None = None) -> Mapping[str, Any] | None:
+        """Return the context as an object, decoded in that way; raises what ``WorkerCall.decode`` raises."""
+        return _object({"context": self.context}, "context", decode or _decode)
 
 
 class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
+    ``json_text`` is a JSON value's text, which no payload has (``silvaengine_http.response.read_response``).
     An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` and ``code`` are those
     of a SilvaEngineError. ``takes_context`` is False where the function needn't be sent the next context.
     """
@@ -255,6 +256,11 @@ class WorkerResponse(NamedTuple):
         if not takes_context:
             members["takes_context"] = False
         return members
+
+    @classmethod
+    def read(cls, text: bytes | str) -> "WorkerResponse":
+        """Return the response in the JSON text of a Lambda's result; raises ValueError if it isn't JSON."""
+        return cls.decode(decode(text or b"null"))
 
     @classmethod
     def decode(cls, payload: object) -> "WorkerResponse":
@@ -334,12 +340,14 @@ def _texts(payload: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+def _object(
+    payload: Mapping[str, Any], member: str, decode: Callable[[str], Any] = _decode
+) -> Mapping[str, Any] | None:
     """Return a member that is an object, as JSON text or, from lenient callers, as it is."""
     value = payload.get(member)
     if isinstance(value, str):
         try:
-            value = _decode(value)
+            value = decode(value)
         except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
             raise _malformed(member, "a JSON object as a string", value) from None
     if value is not None and not isinstance(value, dict):

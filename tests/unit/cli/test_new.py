@@ -45,15 +45,18 @@ def test_nothing_is_overwritten_and_a_name_is_a_stacks(run: Run, tmp_path: Path)
     assert "exists already; nothing was written" in run("new", "shop").output
     assert (tmp_path / "shop/registry.yaml").read_text() == "mine"
     assert "letters, digits and '-', a letter first" in run("new", "my_app").output
+    assert "is not a package's name" in run("new", "other", "--package", "my_app").output
+    assert not (tmp_path / "other").exists()
 
 
 def test_another_package_is_opened_by_its_registry(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """`packages new` adds to the registry that was made."""
-    run("new", "shop")
+    run("new", "shop", "--package", "orders")
     monkeypatch.chdir("shop")
     assert run("packages", "new", "stock").exit_code == 0
     (connection,) = yaml.safe_load(Path("registry.yaml").read_text())["connections"]
-    assert connection == {"packages": ["hello", "stock"]}
+    assert connection == {"packages": ["orders", "stock"]}
+    assert [path.name for path in sorted(Path("packages").iterdir())] == ["orders", "stock"]
 
 
 def test_its_workflow_uses_the_actions_that_ours_use(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from silvaengine.errors import RequestError
 
+from ...line_budget import LINE_BYTES, median_bytes
+
 type EventOf = Callable[..., dict[str, Any]]
 
 AUTHORIZER_CALL = {
@@ -109,3 +111,16 @@ def test_an_unexpected_failure_has_its_line(
         world.handler(event if "silvaengine" in event else event_of(**event), None)
     (line,) = lines_of(capsys)
     assert (line["status"], line["error"]) == (500, "OSError")
+
+
+def test_a_line_keeps_its_budget(world: Any, event_of: EventOf, capsys: pytest.CaptureFixture[str]) -> None:
+    """Calls, refusals and a preflight: what CloudWatch bills by the byte is small, with long names, too."""
+    for changes in (
+        {},
+        {},
+        {"path": "/core/acme/other"},
+        {"httpMethod": "DELETE"},
+        {"httpMethod": "OPTIONS"},
+    ):
+        world.handler(event_of(**changes), None)
+    assert median_bytes(capsys.readouterr().out) <= LINE_BYTES

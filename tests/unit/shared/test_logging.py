@@ -117,6 +117,11 @@ def test_a_share_of_requests_is_written_whole(capsys: pytest.CaptureFixture[str]
     began, ended = ([request for request, message in tenth if message == each] for each in ("began", "ended"))
     assert began == ended
     assert 50 < len(began) < 150
+    trace = f"00-{'0' * 31}1-{'0' * 15}1-01"
+    for number in range(100):  # nested calls, with a request id each, are one story
+        with bind(current()._replace(request_id=f"r{number}", traceparent=trace)):
+            logger.info("nested")
+    assert len(capsys.readouterr().out.splitlines()) in (0, 100)
     assert set(began) < {request for request, message in written(0.5) if message == "began"}
 
 

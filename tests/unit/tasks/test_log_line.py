@@ -16,6 +16,7 @@ from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources import Source
 from silvaengine_tasks.sources.sqs import SqsSource
 
+from ...line_budget import LINE_BYTES, median_bytes
 from .world import World
 
 
@@ -106,3 +107,13 @@ def test_sources_that_cannot_be_opened_are_a_failure_with_a_line(capsys: pytest.
     with pytest.raises(ConfigurationError, match="A setting is wrong"):
         create_handler(fail)({}, World())
     assert line(capsys)["status"] == 500
+
+
+def test_a_line_keeps_its_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    """An event of each source."""
+    world = World()
+    handler = create_handler(lambda: open_sources(world))
+    for source in SOURCES:
+        with suppress(Exception):  # of a source that nothing is bound to
+            handler(sample(source), world)
+    assert median_bytes(capsys.readouterr().out) <= LINE_BYTES

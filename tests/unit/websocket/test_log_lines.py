@@ -9,6 +9,7 @@ import pytest
 
 from silvaengine.errors import SilvaEngineError
 
+from ...line_budget import LINE_BYTES, median_bytes
 from .conftest import World, event, handshake
 
 BROADCAST = {"operation": "ws_broadcast", "endpoint_id": "acme", "frame": "hello"}
@@ -120,3 +121,12 @@ def test_each_event_of_the_broadcaster_writes_exactly_one_line(
     line = line_of(capsys)
     assert line["service"] == "broadcaster"
     assert {name: line.get(name) for name in expected} == expected
+
+
+def test_a_line_keeps_its_budget(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A connection, its messages and its end."""
+    said = world.enter()
+    for body in ('{"funct": "greet"}', '{"funct": "greet"}', '{"funct": "other"}'):
+        world.handler(event("$default", said, body=body), None)
+    world.handler(event("$disconnect", said), None)
+    assert median_bytes(capsys.readouterr().out) <= LINE_BYTES

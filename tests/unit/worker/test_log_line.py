@@ -9,6 +9,8 @@ import pytest
 
 from silvaengine.observability.handler import Handler
 
+from ...line_budget import LINE_BYTES, median_bytes
+
 SOCKET = {"connection_id": "c1", "message_id": "1", "wants_result": True}
 JOB = {
     "job_id": "a" * 32, "owner": "nobody", "effect": "e" * 32, "fence": 1, "attempt": 1, "max_attempts": 3,
@@ -82,3 +84,12 @@ def test_a_malformed_payload_writes_one_line(
     assert (written["service"], written["status"]) == ("worker", 400)
     assert written["total_ms"] >= 0
     assert "hunter2" not in str(written)
+
+
+def test_a_line_keeps_its_budget(
+    handler: Handler, payload: Callable[..., Any], lambda_context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Calls that end well and badly, with and without a row of the ledger."""
+    for function, members in (("whoami", {}), ("whoami", {"job": JOB}), ("refuse", {}), ("crash", {})):
+        handler(payload(f"plain:{function}", **members), lambda_context())
+    assert median_bytes(capsys.readouterr().out) <= LINE_BYTES

@@ -7,7 +7,10 @@ or false that it spells. JSON is taken as it is.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Literal, NamedTuple
+
+from msgspec.json import Decoder
 
 from silvaengine.errors import InvalidArgumentsError
 from silvaengine.protocol.json_codec import standard_decoder
@@ -35,7 +38,9 @@ _MULTIPART = "multipart/form-data"
 
 def _number(digits: str) -> int | Decimal:
     """Return a number that isn't written as an integer: JSON Schema's integers are all whole numbers."""
-    return _whole(Decimal(digits))
+    number, nearest = Decimal(digits), float(digits)
+    # what is nearest to a fraction is one, too, but for those of 16 digits and more
+    return number if isfinite(nearest) and not nearest.is_integer() else _whole(number)
 
 
 def _whole(number: Decimal) -> int | Decimal:
@@ -44,19 +49,26 @@ def _whole(number: Decimal) -> int | Decimal:
     return number
 
 
-_decode = standard_decoder(parse_float=_number, parse_constant=refuse_constant)
+_decode_quickly = Decoder(float_hook=_number).decode
+_decode_standard = standard_decoder(parse_float=_number, parse_constant=refuse_constant)
+
+
+def _decode(text: str) -> Any:  # noqa: ANN401 - decoded JSON
+    try:
+        return _decode_quickly(text)
+    except (ValueError, RecursionError):  # half of a surrogate pair, 5,000 digits, or no JSON
+        return _decode_standard(text)
 
 
 class _Value(NamedTuple):
-    """A value as it came: decoded JSON, or with ``is_text`` every text under its name.
+    """A value as it came: decoded JSON, with the form "text" every text under its name.
 
-    ``is_whole`` is whether it is a body that is no object of parameters.
+    That of a body that is no object of parameters is "whole".
     """
 
     place: Place
     value: Any
-    is_text: bool = False
-    is_whole: bool = False
+    form: Literal["json", "text", "whole"] = "json"
 
 
 def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
@@ -66,25 +78,22 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         InvalidArgumentsError: 422; its details are the first hundred faults.
         RequestError: the body isn't JSON.
     """
-    call = call._replace(context=call.read_context())
-    arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
-    if "context" in arguments:
-        arguments["context"] = read_context(call)
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    context = call.read_context(_decode) or {}
+    arguments = _given(call, context, signature.given) if signature.given else {}
     details: list[dict[str, str]] = []
-    values = _values(call, signature)
+    values = _values(call, context, signature)
     for name, value in values.items():
-        value_type = signature.parameters.get(name) if value.is_whole else signature.type_of(name)
+        value_type = signature.parameters.get(name) if value.form == "whole" else signature.type_of(name)
         if value_type is None:
-            message = "Expected `object`" if value.is_whole else "Unknown"
+            message = "Expected `object`" if value.form == "whole" else "Unknown"
             faults: tuple[Fault, ...] = (Fault("", message, json_type(_shown(value))),)
         else:
             try:
-                arguments[name] = _convert(value_type, value, call)
+                arguments[name] = _convert(value_type, value, call, context)
                 continue
             except InvalidValueError as error:
                 faults = error.faults
-        pointer = "" if value.is_whole else _pointer(name, signature)
+        pointer = "" if value.form == "whole" else _pointer(name, signature)
         details += [fault._replace(path=pointer + fault.path).detail(value.place) for fault in faults]
     for name in signature.plain.required:
         if name not in values and name not in arguments:
@@ -95,6 +104,14 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
     if details:
         raise InvalidArgumentsError(_summary(call, details), details[:LIMIT])
     return signature.plain.arrange(arguments)
+
+
+def _given(call: WorkerCall, context: Mapping[str, Any], names: frozenset[str]) -> dict[str, object]:
+    """Return what only the framework fills, as far as the call has it."""
+    given = {name: getattr(call, name, None) or call.params.get(name) for name in names}
+    if "context" in given:
+        given["context"] = read_context(call, context)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _summary(call: WorkerCall, details: list[dict[str, str]]) -> str:
@@ -120,31 +137,25 @@ def _is_http(call: WorkerCall) -> bool:
     return call.socket is None and (call.context is not None or call.aws_event is not None)
 
 
-def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
+def _values(call: WorkerCall, context: Mapping[str, Any], signature: Signature) -> dict[str, _Value]:
     """Return the values of a call; what the framework offers to functions only where one takes it."""
-    offered, has_query = offered_names(call) - signature.parameters.keys(), "query" in (call.context or ())
-    values = {
-        name: value
-        for name, value in _params(call).items()
-        if name not in offered or (has_query and value.place == "query")
-    }
+    values = _params(call, context, signature)
     if call.aws_event is None and call.body:
         body = read_body(call.body, _decode)
         if BODY in signature.parameters or not isinstance(body, dict):
-            values[BODY] = _Value("body", body, is_whole=True)
+            values[BODY] = _Value("body", body, "whole")
         else:
             for name, member in body.items():
                 is_of_path = name in values and values[name].place == "path"
                 if not (is_of_path or (signature.rest and name in RESERVED_PARAMETERS)):
                     values[name] = _Value("body", member)
     if signature.headers:
-        headers = _headers(call)
+        headers = _headers(call, context)
         for name, header in signature.headers.items():
             values.pop(name, None)
             if header in headers:
-                values[name] = _Value(
-                    "header", _header_texts(headers[header], signature.parameters[name]), is_text=True
-                )
+                texts = _header_texts(headers[header], signature.parameters[name])
+                values[name] = _Value("header", texts, "text")
     return values
 
 
@@ -153,34 +164,39 @@ def _header_texts(text: str, value_type: ValueType) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()] if value_type.takes_list else [text]
 
 
-def _params(call: WorkerCall) -> dict[str, _Value]:
-    if not (_is_http(call) or offered_names(call) & call.params.keys() >= OBJECT):
-        return {name: _Value("body", _whole_numbers(value)) for name, value in call.params.items()}
-    query = (call.read_context() or {}).get("query")
+def _params(call: WorkerCall, context: Mapping[str, Any], signature: Signature) -> dict[str, _Value]:
+    offered = offered_names(call)
+    is_text = _is_http(call) or offered >= OBJECT
+    query = context.get("query")
     values = {}
     for name, value in call.params.items():
-        place: Place = "query" if query is None or name in query else "path"
-        if isinstance(value, str):
-            values[name] = _Value(place, (query or {}).get(name) or [value], is_text=True)
+        is_of_query = is_text and query is not None and name in query
+        if name in offered and not is_of_query and name not in signature.parameters:
+            continue
+        place: Place = "body"
+        if is_text:
+            place = "query" if query is None or is_of_query else "path"
+        if is_text and isinstance(value, str):
+            values[name] = _Value(place, (query or {}).get(name) or [value], "text")
         else:
             values[name] = _Value(place, _whole_numbers(value))
     return values
 
 
-def _headers(call: WorkerCall) -> Mapping[str, Any]:
+def _headers(call: WorkerCall, context: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the headers by lower-case name; none for what isn't a request."""
-    headers = (call.read_context() or call.aws_event or {}).get("headers") or {}
+    headers = (context or call.aws_event or {}).get("headers") or {}
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _convert(value_type: ValueType, value: _Value, call: WorkerCall) -> object:
+def _convert(value_type: ValueType, value: _Value, call: WorkerCall, context: Mapping[str, Any]) -> object:
     """Return a value as one of a type; raises InvalidValueError."""
-    if value.is_text:
+    if value.form == "text":
         return _convert_text(value_type, value.value)
     try:
         return value_type.convert(value.value)
     except InvalidValueError:
-        media_type = _headers(call).get("content-type", "").partition(";")[0].strip().lower()
+        media_type = _headers(call, context).get("content-type", "").partition(";")[0].strip().lower()
         if media_type == _MULTIPART:
             return _convert_parts(value_type, value.value)
         if media_type == _FORM_TYPE and isinstance(value.value, str):
@@ -237,4 +253,4 @@ def _whole_numbers(value: object) -> object:
 
 
 def _shown(value: _Value) -> object:
-    return value.value[-1] if value.is_text else value.value
+    return value.value[-1] if value.form == "text" else value.value

@@ -1,5 +1,6 @@
 """A typed function's ``context``: by every way in it has the same members (docs/functions.md)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.context import current_invocation
@@ -8,9 +9,9 @@ from silvaengine.protocol.messages import WorkerCall
 _OBJECTS = ("headers", "query", "path_parameters", "authorizer")
 
 
-def read_context(call: WorkerCall) -> dict[str, Any]:
+def read_context(call: WorkerCall, context: Mapping[str, Any]) -> dict[str, Any]:
     """Return the context of a call, whatever of it came; only calls by HTTP and WebSocket bring one."""
-    sent = call.read_context() or (call.aws_event or {}).get("requestContext") or {}
+    sent = context or (call.aws_event or {}).get("requestContext") or {}
     current = current_invocation()
     return {
         "channel": current.endpoint_id,

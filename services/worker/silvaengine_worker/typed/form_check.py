@@ -71,7 +71,11 @@ class _Compiler:
         def check(value: Any) -> bool:  # noqa: ANN401 - decoded JSON
             if type(value) is not dict:
                 return True
-            return all(each(value[name]) for name, each in checks if name in value)
+            is_right = True
+            for name, each in checks:
+                if name in value:
+                    is_right = is_right and each(value[name])
+            return is_right
 
         return check
 

@@ -1,0 +1,1 @@
+"""How a deployment does: numbers from its Lambdas' lines, and what its tables, queues and alarms say."""
