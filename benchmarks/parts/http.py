@@ -7,13 +7,12 @@ from benchmarks.peers.request import CONTEXT, EVENT
 from silvaengine.authorization.admission import open_admission
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_http import app, gateway
 from silvaengine_http.path import read_path
 from silvaengine_http.request import HttpCall, read_method, read_request
-from silvaengine_http.response import ResponseFormat, function_response, render
+from silvaengine_http.response import ResponseFormat, function_response, read_response, render
 
 SETTINGS = Settings.from_environment()
 ADMISSION = open_admission(SETTINGS, app.ARTEFACT)
@@ -63,7 +62,7 @@ PARTS = {
     "limits, key, connection, function, method": _find,
     "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(brief=BRIEF),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
-    "the response": lambda: function_response(WorkerResponse.decode(RESULT)),
+    "the response": lambda: function_response(read_response(RESULT)),
     "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),
     "the log line, and the time of each step": _log,
 }

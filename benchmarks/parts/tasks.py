@@ -16,7 +16,7 @@ from silvaengine_tasks.calls import check_response
 from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
-RESULT = {"silvaengine": 1, "kind": "json", "value": {}, "status": 200, "error_type": ""}
+RESULT = b'{"silvaengine": 1, "kind": "json", "value": {}, "status": 200, "error_type": ""}'
 SETTINGS = Settings.from_environment()
 REGISTRY = open_registry(SETTINGS)
 SOURCES = app._open_sources(SETTINGS)
@@ -57,7 +57,7 @@ PARTS = {
     "hooks": _hooks,
     "the payload": _payload,
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload()),
-    "the response": lambda: check_response(WorkerResponse.decode(RESULT)),
+    "the response": lambda: check_response(WorkerResponse.read(RESULT)),
     "the log line": _log,
 }
 part = choose(PARTS)

@@ -1,7 +1,5 @@
 """This project's HTTP gateway with its registry, and an Invoke that answers at once without being sent."""
 
-import json
-
 from silvaengine.aws.lambda_invoker import open_invoker
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.observability.logging import configure_logging
@@ -10,9 +8,9 @@ from silvaengine.settings import Settings
 from silvaengine_http.app import compose
 from silvaengine_http.request import HttpCall
 
-RESULT = json.loads(
-    '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": "",'
-    ' "takes_context": false}'
+RESULT = (
+    b'{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": ""'
+    b', "takes_context": false}'
 )
 
 

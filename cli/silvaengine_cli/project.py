@@ -179,9 +179,9 @@ def _read_spec(path: Path) -> ProjectSpec:
 
 def _check_parameters(path: Path, spec: ProjectSpec) -> None:
     """Raise ClickException for a parameter that the template doesn't take, or not with its value."""
-    from silvaengine_cli.preflight.template import declarations, parameters_of
+    from silvaengine_cli.preflight.template import declared_in, parameters_of
 
-    template = declarations(platform_file("template.yaml"))
+    template = declared_in(platform_file("template.yaml"), "Parameters", "Rules")
     for name, stage in spec.stages.items():
         place = f"{path}: stages.{name}.parameters"
         if "Stage" in stage.parameters:

@@ -133,7 +133,7 @@ def _fit(text: str, width: int, *, full: bool) -> str:
 
 def _rest(record: Record, *, all_of_it: bool) -> str:
     """Return what a line has besides its columns: the error and the request id, or all."""
-    in_columns = ("area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
+    in_columns = ("area", "endpoint_id", "function", "method", "status", "total_ms")
     names = [name for name in record if name not in in_columns]
     shown = names if all_of_it else ("error", "error_type", "request_id")
     return " ".join(f"{name}={record[name]}" for name in shown if record.get(name) is not None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import decode
 from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.tables import DEFAULT_API_KEY
@@ -39,7 +40,9 @@ class LambdaBase:
             raise RequestError(
                 f"invocation_type: expected RequestResponse or Event, found {invocation_type!r}"
             )
-        return _invoker().invoke(arn or function_name, json.dumps(payload), event=invocation_type == "Event")
+        is_event = invocation_type == "Event"
+        result = _invoker().invoke(arn or function_name, json.dumps(payload), event=is_event)
+        return decode(result or b"null")
 
     @staticmethod
     def get_setting(setting_id: str) -> dict[str, Any]:

@@ -71,10 +71,10 @@ def call_function(
     settings = Settings.from_environment()
     if lambda_client is None:
         invoker = open_invoker(settings)
-        result: object = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
+        result = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
     else:
         result = _invoke_by_boto3(lambda_client, settings.tasks_function, payload, wait=wait)
-    return _data(function, _value(function, WorkerResponse.decode(result)))
+    return _data(function, _value(function, WorkerResponse.read(result)))
 
 
 def send_to_queue(
@@ -138,13 +138,13 @@ def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Boto3Client 
     return schema
 
 
-def _invoke_by_boto3(lambda_client: Boto3Client, name: str, payload: str, *, wait: bool) -> object:
+def _invoke_by_boto3(lambda_client: Boto3Client, name: str, payload: str, *, wait: bool) -> bytes:
     kind = "RequestResponse" if wait else "Event"
     response = lambda_client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
-    text = response["Payload"].read()
+    text: bytes = response["Payload"].read()
     if "FunctionError" in response:
         raise InvocationError("The function failed", detail=text.decode(errors="replace"))
-    return json.loads(text) if text else None
+    return text
 
 
 def _deadline() -> float:

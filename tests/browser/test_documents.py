@@ -6,9 +6,9 @@ from typing import Any, override
 
 import pytest
 from playwright.sync_api import Browser
+from tests.fakes.lambdas import as_result
 from tests.security.registries import World, with_key
 
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerResponse
 
 from .api_server import serving
@@ -37,9 +37,9 @@ class Tenants(World):
         self.set("beta_core_acme", "cors", {"origins": ["https://app.acme.example"]})
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         is_page = json.loads(payload)["funct"] == "page"
-        return WorkerResponse("json", self.page if is_page else {"balance": 7}).encode()
+        return as_result(WorkerResponse("json", self.page if is_page else {"balance": 7}))
 
 
 @pytest.fixture

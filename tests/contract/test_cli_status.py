@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from silvaengine.tables import EXECUTIONS, PACKAGES, WSS_CONNECTIONS
+from silvaengine.tables import EXECUTIONS, PACKAGES, WSS_CONNECTIONS, Table
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import to_item
@@ -22,7 +22,7 @@ RINGS = f"{STACK}-pkg-shop-Loud"  # moto has no alarms of stacks
 FUNCTION = f"arn:aws:lambda:us-east-1:123456789012:function:{STACK}"
 OUTPUTS: dict[str, Any] = {"TablePrefix": "se-", "WorkerArn": f"{FUNCTION}-Worker"}
 OUTPUTS |= {"DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"}}
-ROWS = (
+ROWS: tuple[tuple[Table, dict[str, Any]], ...] = (
     *((EXECUTIONS, {"job_id": f"j{number}", "state": "dead", "parameters": "canary"}) for number in range(3)),
     (EXECUTIONS, {"job_id": "j4", "state": "running"}),
     (WSS_CONNECTIONS, {"endpoint_id": "acme", "connection_id": "c1", "status": "active"}),

@@ -13,6 +13,11 @@ from silvaengine.protocol.messages import EVENT_LIMIT, SYNC_LIMIT, WorkerRespons
 URL = "https://bucket/"
 
 
+def as_result(response: WorkerResponse) -> bytes:
+    """Return a worker's response as Invoke returns it."""
+    return json.dumps(response.encode()).encode()
+
+
 class Bucket:
     """An S3 client that keeps objects."""
 
@@ -51,5 +56,4 @@ class Lambdas:
         if "content_url" in payload:
             payload |= json.loads(self.bucket.objects[payload["content_url"].removeprefix(URL)])
         self.sent.append(payload)
-        result = json.dumps(WorkerResponse("json", {}).encode())
-        return Response(200, b"HTTP/1.1 200 OK", result.encode())
+        return Response(200, b"HTTP/1.1 200 OK", as_result(WorkerResponse("json", {})))

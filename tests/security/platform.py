@@ -18,7 +18,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
@@ -55,10 +55,10 @@ class Lambdas(Invoker):
         self.invoked = 0
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         self.invoked += 1
-        result: Json = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
-        return None if event else result
+        result = json.dumps(self._worker(json.loads(payload), LambdaContext())).encode()
+        return b"" if event else result
 
 
 def _no_sockets() -> NoReturn:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, override
 
+from tests.fakes.lambdas import as_result
+
 from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
 from silvaengine.access.rate_limits import RateLimiter
 from silvaengine.authorization.admission import Admission
@@ -17,7 +19,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
@@ -76,9 +78,9 @@ class World(Invoker):
         return content
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         self.sent.append(json.loads(payload))
-        return WorkerResponse("text", "{}").encode()
+        return as_result(WorkerResponse("text", "{}"))
 
     def add_function(self, name: str, **config: Any) -> None:
         """Register a function."""

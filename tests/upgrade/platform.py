@@ -19,7 +19,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import LambdaEvent, lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import TABLES
@@ -141,10 +141,10 @@ class Platform(Invoker):
         return list(self.dynamodb.items(f"se-{table}"))
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         self.payloads.append(json.loads(payload))
-        result: Json = json.loads(json.dumps(self.worker(json.loads(payload), Context())))
-        return None if event else result
+        result = json.dumps(self.worker(json.loads(payload), Context())).encode()
+        return b"" if event else result
 
     def _push(self, connection_id: str, frame: str, deadline: float) -> None:
         self.frames.append((connection_id, json.loads(frame)))

@@ -33,12 +33,12 @@ def load(path: Path) -> dict[str, Any]:
     return template
 
 
-def declarations(path: Path) -> dict[str, Any]:
-    """Return the parameters that a template declares, and its rules for them; nothing else of it is read."""
+def declared_in(path: Path, *sections: str) -> dict[str, Any]:
+    """Return those sections of a template that need no functions of YAML, and read nothing else."""
     import yaml
 
-    sections = re.findall(r"^(?:Parameters|Rules):\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
-    declared: dict[str, Any] = yaml.safe_load("".join(sections)) or {"Parameters": {}}
+    found = re.findall(rf"^(?:{'|'.join(sections)}):\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
+    declared: dict[str, Any] = {"Parameters": {}, **(yaml.safe_load("".join(found)) or {})}
     return declared
 
 

@@ -41,6 +41,7 @@ class Platform:
     tasks_events: str
     dead_letters: str
     topic: str
+    tenant_metrics: bool
     log_retention_days: int
     queue_visibility: int
     queue_receives: int
@@ -79,6 +80,7 @@ class Platform:
             tasks_events=deployment.output("TasksEventsArn"),
             dead_letters=f"arn:{partition}:sqs:{region}:{account}:{dead_letters}",
             topic=variables["SNSTOPICARN"],
+            tenant_metrics=deployment.parameter("TenantMetrics", "false") == "true",
             log_retention_days=int(deployment.parameter("LogRetentionDays")),
             queue_visibility=int(deployment.parameter("EventQueueVisibilityTimeout")),
             queue_receives=int(deployment.parameter("EventQueueMaxReceiveCount")),

@@ -126,7 +126,7 @@ class Executions:
 
     def _ask(self, call: LedgerCall, execution: Execution) -> Response:
         result = self._dispatcher.ask(execution, call.function, call.deadline)
-        return function_response(WorkerResponse.decode(result))
+        return function_response(WorkerResponse.read(result))
 
     def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         if first.digest != plain_digest(call.body):

@@ -23,7 +23,7 @@ from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
 from silvaengine_http.request import KEYED_METHODS, HttpCall, Request, with_arguments
-from silvaengine_http.response import Response, function_response, json_response
+from silvaengine_http.response import Response, function_response, json_response, read_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,7 +285,7 @@ class Gateway:
         result = self._invoker.invoke(
             function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
         )
-        return WorkerResponse.decode(result)
+        return read_response(result)
 
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
@@ -333,7 +333,8 @@ def _read_terms(method: str, headers: Mapping[str, str], function: Function) -> 
         raise RequestError("This function requires the header Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
+    preferences = headers.get("prefer")
+    is_preferred = preferences is not None and _prefers_async(preferences)
     is_async = is_preferred or function.funct_type == "Event"
     return Terms(key, is_async, is_preferred) if is_async or key is not None else None
 

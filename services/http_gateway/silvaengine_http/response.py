@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.protocol.json_codec import encode_readable
+from silvaengine.protocol.json_codec import encode_readable, read_json_value
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of
 from silvaengine.protocol.proxy_responses import (
     is_base64_text,
@@ -80,6 +80,18 @@ def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
     )
 
 
+def read_response(text: bytes) -> WorkerResponse:
+    """Return the response in the JSON text of a worker's result; a value that is data stays as it came.
+
+    That is a text of the kind ``json_text``. What has an escape may hide a name or half of a surrogate pair.
+    """
+    found = read_json_value(text)
+    if found is None or "\\u" in found[0] or '"statusCode"' in found[0]:
+        return WorkerResponse.read(text)
+    value, takes_context = found
+    return WorkerResponse("json_text", value, takes_context=takes_context)
+
+
 def function_response(result: WorkerResponse) -> Response:
     """Return a worker's response as the gateway's.
 
@@ -93,6 +105,8 @@ def function_response(result: WorkerResponse) -> Response:
             raise error_of(result)
         case "base64":
             response = _bytes_response(result.value)
+        case "json_text":
+            response = Response(200, result.value, JSON)
         case "text":
             response = _text_response(result.value)
         case _:

@@ -233,11 +233,11 @@ class FunctionCaller:
         return CallResult(execution.covers, response, ids)
 
 
-def _ask(function: Function, ask: Callable[[], Json]) -> WorkerResponse:
+def _ask(function: Function, ask: Callable[[], bytes]) -> WorkerResponse:
     """Return a worker's response, and count it if the function is published."""
     if function.outcome is None:
-        return WorkerResponse.decode(ask())
-    return function.outcome.of(lambda: WorkerResponse.decode(ask()))
+        return WorkerResponse.read(ask())
+    return function.outcome.of(lambda: WorkerResponse.read(ask()))
 
 
 def check_time(deadline: float) -> None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
@@ -49,7 +48,7 @@ class CallHooks:
             if row.get("status") is not True or row.get("is_async"):
                 continue
             try:
-                response = WorkerResponse.decode(self._invoke(row, call, event=False))
+                response = WorkerResponse.read(self._invoke(row, call, event=False))
                 if response.kind == "error":
                     raise InvocationError(str(response.value), error_type=response.error_type)
             except SilvaEngineError as error:
@@ -73,7 +72,7 @@ class CallHooks:
                 _log_failure(row, call, error)
         return None
 
-    def _invoke(self, row: Mapping[str, Any], call: HookedCall, *, event: bool) -> Json:
+    def _invoke(self, row: Mapping[str, Any], call: HookedCall, *, event: bool) -> bytes:
         function, name = call.function, text(row, "function_name")
         deadline = None if event else call.deadline
         told = {"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)}

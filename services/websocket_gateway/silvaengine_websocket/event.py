@@ -11,8 +11,8 @@ from typing import NamedTuple
 from silvaengine.authorization.events import (
     API_KEY,
     GatewayEvent,
+    Headers,
     Members,
-    SentHeaders,
     read_api_key,
     read_headers,
     read_stage,
@@ -32,8 +32,7 @@ _NO_MESSAGES = frozenset(_ROUTES.values())
 class Handshake(NamedTuple):
     """A client's request for a connection.
 
-    ``sent_headers`` have the names that the client sent, ``headers`` lower-case ones. ``context`` is the
-    event's requestContext, ``stage`` is the API's.
+    ``context`` is the event's requestContext, ``stage`` is the API's.
     """
 
     connection_id: str
@@ -41,8 +40,7 @@ class Handshake(NamedTuple):
     area: str
     api_key: str
     stage: str | None
-    sent_headers: SentHeaders
-    headers: SentHeaders
+    headers: Headers
     context: Members
 
     def pinned(self, row_key: str) -> dict[str, str]:
@@ -108,7 +106,7 @@ def read_connection_id(event: Members) -> str:
     return value
 
 
-def read_event_headers(event: Members) -> tuple[SentHeaders, SentHeaders]:
+def read_event_headers(event: Members) -> Headers:
     """Return a handshake's headers as ``read_headers`` does."""
     return read_headers(_members(event, "headers"), _members(event, "multiValueHeaders"))
 
@@ -126,14 +124,13 @@ def read_handshake(event: Members) -> Handshake:
         if isinstance(value, str)
     }
     context = _members(event, "requestContext")
-    sent, headers = read_event_headers(event)
+    headers = read_event_headers(event)
     return Handshake(
         connection_id=read_connection_id(event),
         endpoint_id=_name(query, "endpointId"),
         area=_name(query, "area"),
         api_key=read_api_key(context, headers, query.get(API_KEY)),
         stage=read_stage(context),
-        sent_headers=sent,
         headers=headers,
         context={**context, "channel": query["endpointId"], "area": query["area"]},
     )

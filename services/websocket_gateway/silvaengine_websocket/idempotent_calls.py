@@ -4,8 +4,6 @@ The client repeats calls that got no response; no sweeper does. The worker claim
 repetition gets what was settled, or an error frame that says why there is nothing yet.
 """
 
-import json
-
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError
 from silvaengine.ledger.digests import Digests, open_digests, plain_digest
@@ -107,4 +105,4 @@ def open_idempotent_calls(
 def _answer(first: Execution) -> WorkerResponse:
     if first.result is None:
         raise RequestError("The result is too large for a WebSocket message", status=413)
-    return WorkerResponse.decode(json.loads(first.result))
+    return WorkerResponse.read(first.result)

@@ -41,7 +41,7 @@ class Lifecycle:
         self._admission.registry.check_area(key_access, handshake.area)
         asked = AccessRequest(
             event,
-            {**handshake.context, "headers": handshake.sent_headers},
+            {**handshake.context, "headers": handshake.headers.sent},
             key_access,
             headers=handshake.headers,
             lambda_context=lambda_context,

@@ -23,7 +23,7 @@ def subprotocol_headers(event: Members, settings: Mapping[str, Any]) -> dict[str
     first.
     """
     listed = settings.get(SUBPROTOCOLS_SETTING)
-    _, headers = read_event_headers(event)
+    headers = read_event_headers(event)
     for name in read_tokens(headers.get(_HEADER.lower(), "")):
         if listed is None or (isinstance(listed, list | tuple) and name in listed):
             return {_HEADER: name}

@@ -78,7 +78,7 @@ class CallChannel:
             **audience,
         }
         result = invoker.invoke(name, json.dumps(payload), deadline=time.time() + BROADCAST_SECONDS)
-        response = WorkerResponse.decode(result)
+        response = WorkerResponse.read(result)
         if response.kind == "error":
             raise _to_error(response)
         counts: Mapping[str, int] = response.value

@@ -19,6 +19,7 @@ from silvaengine.observability.handler import LambdaEvent
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.observability.redaction import redact, redact_values
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.protocol.trace_context import trusted_traceparent
 from silvaengine_worker.process_state import DeadlinePassed
 from silvaengine_worker.results import ResultError, to_json_text, to_json_value
 from silvaengine_worker.worker import read_settings
@@ -51,7 +52,7 @@ class WorkerEvent(LambdaEvent):
         self._alerts = alerts
         self.meters: dict[str, float] = {}
         request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id, known.get("traceparent"))
+        super().__init__(payload, context, log, request_id, trusted_traceparent(known.get("traceparent")))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
@@ -64,10 +65,6 @@ class WorkerEvent(LambdaEvent):
         """The number of the Lambda's version, which is that of its release; ``$LATEST`` for none."""
         version = str(getattr(self.context, "function_version", ""))
         return int(version) if version.isdecimal() else version
-
-    def count(self, metric: str) -> None:
-        """Count a metric of this Lambda."""
-        self.log.add_metric(metric, function_name=getattr(self.context, "function_name", "worker"))
 
     def respond_to(self, error: BaseException) -> WorkerResponse:
         """Record a failure in the log line, log and alert it, and return its response."""

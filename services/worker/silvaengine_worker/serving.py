@@ -140,7 +140,7 @@ class CallServer:
                 claimed=False
             )  # nothing will run: a lost attempt, no failure of the function's
         seconds = min(event.end - time.time(), MAX_LAMBDA_SECONDS)
-        return self._open_executions().run(job, seconds, lambda: self._attempt(call, event), event.count)
+        return self._open_executions().run(job, seconds, lambda: self._attempt(call, event), event.log.add)
 
     def _attempt(
         self, call: WorkerCall, event: WorkerEvent, finish: "Callable[[Any], object]" = complete

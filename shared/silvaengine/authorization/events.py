@@ -3,8 +3,9 @@
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.model import requested_arn
 from silvaengine.errors import RequestError, SilvaEngineError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 OPERATION_MEMBER = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 API_KEY = "x-api-key"
 CORS_SETTING = "cors"
+CACHED_NAMES = 64  # sets of headers' names, each as long as a request's headers may be
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 WAIT_SECONDS = 27.0  # API Gateway gives up after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
@@ -123,10 +125,40 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
 
 
-def read_headers(
-    single: Members, several: Members, cookies: object = None
-) -> tuple[SentHeaders, SentHeaders]:
-    """Return an event's headers with the names that the client sent, and by lower-case name.
+class Headers(Mapping[str, str]):
+    """An event's headers by lower-case name; ``sent`` has them with the names that the client sent.
+
+    ``text`` is all names and values, one after the other.
+    """
+
+    __slots__ = ("_names", "sent", "text")
+
+    def __init__(self, sent: SentHeaders, names: Mapping[str, str], text: str) -> None:
+        self.sent = sent
+        self.text = text
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        """Return a header's value."""
+        return self.sent[self._names[name]]
+
+    @override
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Return a header's value, without the exception that ``Mapping`` raises for an absent one."""
+        sent_name = self._names.get(name)
+        return default if sent_name is None else self.sent[sent_name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the lower-case names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return the number of headers."""
+        return len(self._names)
+
+
+def read_headers(single: Members, several: Members, cookies: object = None) -> Headers:
+    """Return an event's headers.
 
     A header on several lines is one value: RFC 9110, section 5.3; cookies: RFC 9113, section 8.2.3.
 
@@ -135,18 +167,32 @@ def read_headers(
         several: its ``multiValueHeaders``, which have them all.
         cookies: payload 2.0's.
     """
+    names, sent = tuple(single), single
     try:  # the cheapest ways to see that all are texts, and that none is on several lines
-        "".join(single.values())
+        values = "".join(single.values())
         for (_,) in several.values():
             pass
-        is_same = not several or [*several] == [*single]
+        is_same = not several or tuple(several) == names
     except (TypeError, ValueError):
         is_same = False
-    sent: SentHeaders = single if is_same else _join_lines(single, several)
-    if cookies:
-        sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
-    headers = {name.lower(): value for name, value in sent.items()}
-    return (sent, headers) if len(headers) == len(sent) else read_headers(_join_lines(sent, {}), {})
+    if not is_same or cookies:
+        sent = single if is_same else _join_lines(single, several)
+        if cookies:
+            sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
+        names, values = tuple(sent), "".join(sent.values())
+    sent_names, text = _sent_names(names)
+    if len(sent_names) < len(names):  # two differ in case alone
+        return read_headers(_join_lines(sent, {}), {})
+    return Headers(sent, sent_names, text + values)
+
+
+@lru_cache(CACHED_NAMES)
+def _sent_names(names: tuple[str, ...]) -> tuple[Mapping[str, str], str]:
+    """Return the names by their lower-case forms, and all of them as one text.
+
+    Cached, since to make it is a tenth of a browser's request, and clients of one kind send the same names.
+    """
+    return {name.lower(): name for name in names}, "".join(names)
 
 
 def _join_lines(single: Members, several: Members) -> SentHeaders:

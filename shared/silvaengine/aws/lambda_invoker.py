@@ -22,7 +22,7 @@ from silvaengine.errors import (
     RequestError,
     SilvaEngineError,
 )
-from silvaengine.protocol.json_codec import Json, decode
+from silvaengine.protocol.json_codec import decode
 from silvaengine.protocol.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
 
@@ -81,8 +81,8 @@ class Invoker(Protocol):
         event: bool = False,
         deadline: float | None = None,
         is_isolated: bool = False,
-    ) -> Json:
-        """Invoke a Lambda and return its result."""
+    ) -> bytes:
+        """Invoke a Lambda and return its result's JSON text."""
 
 
 class LambdaInvoker:
@@ -124,8 +124,8 @@ class LambdaInvoker:
         event: bool = False,
         deadline: float | None = None,
         is_isolated: bool = False,
-    ) -> Json:
-        """Invoke a Lambda and return its decoded result, None for an event.
+    ) -> bytes:
+        """Invoke a Lambda and return its result's JSON text, empty for an event.
 
         Args:
             arn: the function's ARN or name.
@@ -152,7 +152,7 @@ class LambdaInvoker:
             lambda: self._send(arn, body, headers, deadline), BusyError, inf if deadline is None else deadline
         )
 
-    def _send(self, arn: str, body: bytes, headers: dict[str, str], deadline: float | None) -> Json:
+    def _send(self, arn: str, body: bytes, headers: dict[str, str], deadline: float | None) -> bytes:
         seconds = self._read_seconds(deadline)
         try:
             response = self._open_client().post(_path(arn), headers, body, seconds)
@@ -165,10 +165,9 @@ class LambdaInvoker:
             raise InvocationError(message, error_type=str(error), detail=arn) from error
         if response.status >= 300:
             raise _refusal(arn, response)
-        result = decode(response.body) if response.body else None
         if response.header(b"x-amz-function-error"):
-            raise _lambda_error(arn, result)
-        return result
+            raise _lambda_error(arn, response.body)
+        return response.body
 
     def _read_seconds(self, deadline: float | None) -> float:
         if deadline is None:
@@ -206,8 +205,10 @@ def _refusal(arn: str, response: Response) -> SilvaEngineError:
     return NotStartedError("The function can't be invoked", error_type=code, detail=detail)
 
 
-def _lambda_error(arn: str, result: object) -> SilvaEngineError:
-    reported = result if isinstance(result, dict) else {}
+def _lambda_error(arn: str, result: bytes) -> SilvaEngineError:
+    reported = decode(result or b"{}")
+    if not isinstance(reported, dict):
+        reported = {}
     error_type = str(reported.get("errorType", ""))
     if error_type == "Sandbox.Timedout":
         return DeadlineError("The function did not respond in time", detail=arn)

@@ -1,7 +1,6 @@
 """Sending an execution to its worker, by its holder: a gateway, tasks or the sweeper."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import (
@@ -15,9 +14,6 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
 from silvaengine.registry.model import Function, FunctionEntry
-
-if TYPE_CHECKING:
-    from silvaengine.protocol.json_codec import Json
 
 type TokenIssuer = Callable[[str], str | None]
 type FindFunction = Callable[[FunctionEntry, str], Function]
@@ -102,7 +98,7 @@ class Dispatcher:
         *,
         hops: int = 0,
         kept_due: bool = False,
-    ) -> "Json":
+    ) -> bytes:
         """Send an execution that is claimed for the worker to its own release, and wait for the response.
 
         Raises like ``send``.

@@ -1,6 +1,5 @@
 """The deployment's bucket, for values that are too large for a row or a payload."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,7 +57,7 @@ class PayloadStore:
         text = execution.result
         if text is None and execution.result_at is not None:
             text = self.get(execution.result_at)
-        return WorkerResponse.decode(json.loads(text or "null"))
+        return WorkerResponse.read(text or "null")
 
     def url(self, key: str) -> str:
         """Return a URL that reads the text for five minutes, whoever has it."""

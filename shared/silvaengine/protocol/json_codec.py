@@ -8,7 +8,7 @@ docs/decisions/2026-11-24-msgspec.md says where it is used, and where not.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 type Json = bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None
 
@@ -41,8 +41,8 @@ def encode_readable(value: object) -> str:
     return _encode_strictly(value) if "null" in text else text
 
 
-def decode(text: bytes) -> Json:
-    """Return the value of JSON text in UTF-8.
+def decode(text: bytes | str) -> Json:
+    """Return the value of JSON text, bytes in UTF-8.
 
     Raises:
         ValueError: it isn't JSON.
@@ -52,6 +52,18 @@ def decode(text: bytes) -> Json:
     except (ValueError, RecursionError):
         value: Json = json.loads(text)
         return value
+
+
+def read_json_value(text: bytes) -> tuple[str, bool] | None:
+    """Return a JSON value's text in a worker's response, as it came, and the response's ``takes_context``.
+
+    None for a response of another kind, and for what only the standard library decodes.
+    """
+    try:
+        response = _json_response_decoder()(text)
+        return str(response.value, "utf-8"), response.takes_context
+    except (ValueError, RecursionError):
+        return None
 
 
 def standard_decoder(
@@ -99,7 +111,18 @@ _encode_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 @cache
-def _codec() -> tuple[Callable[[object], bytes], Callable[[bytes], Json], Callable[[bytes], bytes]]:
+def _json_response_decoder() -> Callable[[bytes], Any]:
+    try:
+        from msgspec import Raw, defstruct
+        from msgspec.json import Decoder
+    except ImportError:
+        return lambda _: json.loads("")  # which raises ValueError
+    mark, kind = ("silvaengine", Literal[1]), ("kind", Literal["json"])
+    return Decoder(defstruct("Response", [mark, kind, ("value", Raw), ("takes_context", bool, True)])).decode
+
+
+@cache
+def _codec() -> tuple[Callable[[object], bytes], Callable[[bytes | str], Json], Callable[[bytes], bytes]]:
     """Return the encoder, the decoder, and a function that adds spaces to encoded text."""
     try:
         from msgspec.json import Decoder, Encoder, format  # noqa: A004 - msgspec's name

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
-from silvaengine.protocol.json_codec import encode, standard_decoder
+from silvaengine.protocol.json_codec import decode, encode, standard_decoder
 
-type ResponseKind = Literal["text", "json", "base64", "error"]
+type ResponseKind = Literal["text", "json", "json_text", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
 
 # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -223,6 +223,7 @@ class WorkerCall(NamedTuple):
 class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
+    ``json_text`` is a JSON value's text, which no payload has (``silvaengine_http.response.read_response``).
     An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` and ``code`` are those
     of a SilvaEngineError. ``takes_context`` is False where the function needn't be sent the next context.
     """
@@ -255,6 +256,11 @@ class WorkerResponse(NamedTuple):
         if not takes_context:
             members["takes_context"] = False
         return members
+
+    @classmethod
+    def read(cls, text: bytes | str) -> "WorkerResponse":
+        """Return the response in the JSON text of a Lambda's result; raises ValueError if it isn't JSON."""
+        return cls.decode(decode(text or b"null"))
 
     @classmethod
     def decode(cls, payload: object) -> "WorkerResponse":

@@ -19,6 +19,7 @@ from silvaengine_base import (
     current_invocation,
     decode_cursor,
     encode_cursor,
+    meter,
 )
 from silvaengine_utility import method_cache
 
@@ -277,3 +278,11 @@ def number(name: str, seconds: float = 0) -> Mapping[str, Any]:
     """Answer the cached number of a name, and in which process."""
     time.sleep(float(seconds))
     return {"number": number_of(name), "process": os.getpid()}
+
+
+def metered(tokens: int, fails: bool = False) -> str:
+    """Use some tokens, and perhaps fail."""
+    meter("tokens", int(tokens))
+    if fails:
+        raise FunctionError("Out of tokens", 402)
+    return "done"

@@ -26,6 +26,7 @@ PLATFORM = Platform(
     tasks_events=f"arn:aws:lambda:{HERE}:function:engine-Tasks:events",
     dead_letters=f"arn:aws:sqs:{HERE}:engine-EventDeadLetterQueue-1",
     topic=f"arn:aws:sns:{HERE}:alarms",
+    tenant_metrics=False,
     log_retention_days=30,
     queue_visibility=1980,
     queue_receives=5,

@@ -190,7 +190,7 @@ def test_alarms_tell_the_platforms_topic(tmp_path: Path) -> None:
     assert {each["MetricName"] for each in alarms.values()} == {
         "Errors",
         "Throttles",
-        "engine-pkg-shop-Failures",
+        "ExcessFailures",
     }
     assert all(each["AlarmActions"] == [PLATFORM.topic] for each in alarms.values())
     assert of_type(rendered(tmp_path, SMALLEST, topic=""), "AWS::CloudWatch::Alarm") == {}

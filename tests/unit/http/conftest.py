@@ -24,7 +24,7 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.lru import LruCache
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import Callee, WorkerResponse
 from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry, KeyAccess, Values
@@ -151,12 +151,13 @@ class FakeInvoker(Invoker):
     @override
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
-    ) -> Json:
+    ) -> bytes:
         self.sent.append(Sent(arn, json.loads(payload), event, deadline))
         result: Any = self.results.pop(0) if self.results else self.result
         if isinstance(result, Exception):
             raise result
-        return None if event else result
+        text = result if isinstance(result, bytes) else json.dumps(result).encode()
+        return b"" if event else text
 
 
 class FakeAlerts(AlertPublisher):

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
 from silvaengine_http.headers import SECURITY_HEADERS
-from silvaengine_http.response import ResponseFormat, error_response, function_response, render
+from silvaengine_http.response import (
+    Response,
+    ResponseFormat,
+    error_response,
+    function_response,
+    read_response,
+    render,
+)
 
 V1 = ResponseFormat(is_v2=False, is_head=False)
 V2 = ResponseFormat(is_v2=True, is_head=False)
@@ -21,7 +28,13 @@ CSP = "Content-Security-Policy"
 
 
 def _rendered(kind: ResponseKind, value: object, form: ResponseFormat = V1) -> dict[str, Any]:
-    return render(function_response(WorkerResponse(kind, value)), form, ID)
+    return render(_response(kind, value), form, ID)
+
+
+def _response(kind: ResponseKind, value: object) -> Response:
+    """Return what becomes of a worker's response, as Lambda writes it: its errors aside, UTF-8 as it is."""
+    text = json.dumps(WorkerResponse(kind, value).encode(), ensure_ascii=False)
+    return function_response(read_response(text.encode(errors="surrogatepass")))
 
 
 def _own(headers: dict[str, str]) -> dict[str, str]:
@@ -53,6 +66,8 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
         ("text", "x\ud800", 400, "application/json", '{"error": "Unsupported content format"}'),
         ("json", {"a": [1, None, "é"]}, 200, "application/json", '{"a": [1, null, "é"]}'),
         ("json", [1, 2.5], 200, "application/json", "[1, 2.5]"),
+        ("json", {"far": 1e22}, 200, "application/json", '{"far": 1e+22}'),
+        ("json", "\x01", 200, "application/json", '"\\u0001"'),
         ("json", 7, 200, "application/json", "7"),
         ("json", None, 200, "application/json", "null"),
         (

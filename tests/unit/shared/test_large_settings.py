@@ -6,7 +6,6 @@ from typing import override
 import pytest
 
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import SYNC_LIMIT
 
 from ...fakes.lambdas import Lambdas
@@ -32,7 +31,7 @@ class LargeDeployment(Deployment):
         return Dispatcher(self, self.lambdas.payloads)
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> bytes:
         return self._invoker.invoke(arn, payload, event=event)
 
 

@@ -9,6 +9,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, override
 
+from tests.fakes.lambdas import as_result
+
 from silvaengine.access.rate_limits import RateLimiter
 from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.authorization import Authorization
@@ -21,7 +23,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
-from silvaengine.protocol.json_codec import Json, encode
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.redis_rows import RedisRows
 from silvaengine.registry.registry import Registry
@@ -136,9 +138,9 @@ class Deployment(Invoker):
         return Admission(self.registry(), lambda: limiter, lambda: authorization)
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: Any) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: Any) -> bytes:
         self.sent.append(json.loads(payload))
-        return WorkerResponse("json", {}).encode()
+        return as_result(WorkerResponse("json", {}))
 
     def sent_color(self) -> str:
         """Return the setting that the last call has."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.fakes.lambdas import as_result
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
@@ -154,10 +155,10 @@ class Pools(World):
 
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
-    ) -> Any:
+    ) -> bytes:
         assert deadline is not None
         self.asked.append((arn, json.loads(payload), deadline))
-        return self._answer.encode()
+        return as_result(self._answer)
 
     def trigger(self, event: Any) -> Any:
         """Deliver an event of Cognito."""

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any, override
 from urllib.parse import quote_plus
 
+from tests.fakes.lambdas import as_result
+
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
@@ -138,7 +140,7 @@ class World(Registry, Invoker):
     @override
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
-    ) -> Any:
+    ) -> bytes:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:
@@ -166,7 +168,7 @@ class World(Registry, Invoker):
             self.ledger.settle(job, job.owner, state, {"result": json.dumps(response.encode())})
         if self.is_deaf:
             raise InvocationError("The connection to the function was lost")
-        return response.encode()
+        return as_result(response)
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)

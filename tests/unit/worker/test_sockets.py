@@ -9,6 +9,7 @@ from typing import Any, override
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.lambdas import as_result
 
 from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.errors import BusyError
@@ -17,7 +18,6 @@ from silvaengine.aws.table_client import Key, Row, TableWriter
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import (
     Callee,
     ExecutionRef,
@@ -144,15 +144,15 @@ class Broadcaster(Invoker):
     @override
     def invoke(
         self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
-    ) -> Json:
+    ) -> bytes:
         asked = json.loads(payload)
         if asked["grant"] != "granted":
-            return WorkerResponse("error", "No", 403).encode()
+            return as_result(WorkerResponse("error", "No", 403))
         if asked.get("connection_id") == "foreign":
-            return WorkerResponse("error", "Connection not found", 404).encode()
+            return as_result(WorkerResponse("error", "Connection not found", 404))
         if asked.get("connection_id") == "slow":
-            return WorkerResponse("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
-        return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
+            return as_result(WorkerResponse("json", {"sent": 0, "gone": 0, "failed": 1}))
+        return as_result(WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}))
 
 
 def broadcaster() -> tuple[Invoker, str]:

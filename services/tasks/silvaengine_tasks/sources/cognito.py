@@ -80,8 +80,8 @@ def _callee(settings: Mapping[str, Json]) -> Callee:
     return Callee(module, class_name, function, json.dumps(settings))
 
 
-def _read_event(result: Json) -> Mapping[str, Json]:
-    response = WorkerResponse.decode(result)
+def _read_event(result: bytes) -> Mapping[str, Json]:
+    response = WorkerResponse.read(result)
     if response.kind == "error":
         raise SilvaEngineError(str(response.value), status=response.status)
     value = response_value(response)

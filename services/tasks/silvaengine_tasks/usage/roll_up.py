@@ -8,7 +8,7 @@ out are made up for, up to a week.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -49,22 +49,28 @@ class RollUp:
         Raises:
             SilvaEngineError: logs or table can't be read or written; a repetition goes on.
         """
-        now, last = int(self._clock()) // HOUR, self._rows.last_hour()
-        first = now - LATE_HOURS if last is None else max(min(last, now) - LATE_HOURS, now - MOST_HOURS)
+        groups, now = self._logs.groups(), int(self._clock()) // HOUR
         done = {"hours": 0, "rows": 0}
-        for hour in range(first, now + 1):
+        for hour in range(max(self._first(groups, now), now - MOST_HOURS), now + 1):
             if not has_time():
                 break
-            done["rows"] += self.roll(hour)
+            done["rows"] += self._roll(hour, groups)
             done["hours"] += 1
         return done
 
-    def roll(self, hour: int) -> int:
+    def _first(self, groups: Mapping[str, int], now: int) -> int:
+        """Return the first hour to roll up: of those that were reached the late ones, at first all."""
+        last = self._rows.last_hour()
+        if last is not None:
+            return min(last, now) - LATE_HOURS
+        return min((created // 1000 // HOUR for created in groups.values()), default=now)
+
+    def _roll(self, hour: int, groups: Iterable[str]) -> int:
         """Roll up one hour; return the number of its rows."""
         read_at = int(self._clock() * 1000)
         with ThreadPoolExecutor(self._threads) as pool:
             usages, deletions = defaultdict[Owner, Usage](Usage), self._rows.deletions()
-            for part in pool.map(partial(self._read, hour, deletions), self._logs.groups()):
+            for part in pool.map(partial(self._read, hour, deletions), groups):
                 for owner, usage in part.items():
                     usages[owner].add(usage.amounts, usage.meters)
             for _ in pool.map(lambda owner: self._rows.write(hour, owner, usages[owner], read_at), usages):
