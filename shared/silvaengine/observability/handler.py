@@ -39,7 +39,6 @@ class LambdaEvent:
         if request_id is not None:
             log.identify(request_id, traceparent)
         self.request_id = log.request_id
-        log.add(status=200)
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
