@@ -122,12 +122,31 @@ class Deployment:
         """Return whether a stack is used and has this output."""
         return self._table_prefix is None and name in self._outputs
 
-    def parameter(self, name: str) -> str:
-        """Return the value of one of the stack's parameters; raise ClickException if it has none."""
-        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in self._stack["Parameters"]}
-        if name not in parameters:
+    def parameter(self, name: str, default: str | None = None) -> str:
+        """Return the value of one of the stack's parameters, or what to take of a stack that hasn't this one.
+
+        Raises:
+            ClickException: it hasn't, and there is no default.
+        """
+        parameters: dict[str, str] = {
+            each["ParameterKey"]: each["ParameterValue"] for each in self._stack["Parameters"]
+        }
+        value = parameters.get(name, default)
+        if value is None:
             raise click.ClickException(f"stack {self.stack!r} has no parameter {name}: deploy it again")
-        return str(parameters[name])
+        return value
+
+    def resources(self, *types: str) -> dict[str, str]:
+        """Return the physical ids of the stack's resources of these types, by their logical ids."""
+        pages = (
+            self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        )
+        return {
+            each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for page in pages
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] in types
+        }
 
     @property
     def stack_status(self) -> str:

@@ -46,6 +46,7 @@ def main() -> None:
     lambda_svc._schedule_state_transition = activate
     share_reserved_concurrency()
     answer_handshakes()
+    pass_on_preflights()
     if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
         trust_the_double(mark)
         give_rest_events_each_header()
@@ -197,6 +198,25 @@ def answer_handshakes() -> None:
         await handle(scope, receive, send_answer, *args, **options)
 
     apigateway._invoke_ws_lambda, apigateway.handle_websocket = invoke_route, handle_socket
+
+
+def pass_on_preflights() -> None:
+    """Have an HTTP API without a CORS configuration pass OPTIONS on as any request; the engine responds.
+
+    docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html.
+    """
+    execute, invoke = apigateway._handle_execute_in_scope, apigateway._invoke_lambda_proxy
+
+    async def execute_any(api: str, stage: str, path: str, method: str, *rest: object) -> object:
+        if method == "OPTIONS" and not apigateway._apis.get(api, {}).get("corsConfiguration"):
+            method = "options"  # which the engine doesn't look for
+        return await execute(api, stage, path, method, *rest)
+
+    def invoke_any(*arguments: Any, **options: Any) -> object:  # noqa: ANN401
+        own, api, stage, path, method, *rest = arguments
+        return invoke(own, api, stage, path, method.upper(), *rest, **options)
+
+    apigateway._handle_execute_in_scope, apigateway._invoke_lambda_proxy = execute_any, invoke_any
 
 
 def trust_the_double(mark: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from silvaengine_cli.deploy import DeployError, account_environment, override, run_sam
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.platform_sources import is_clone
-from silvaengine_cli.preflight.template import declared_parameters, parameters_of
+from silvaengine_cli.preflight.template import declared_in, parameters_of
 from silvaengine_cli.project import Project, Stage
 
 
@@ -24,9 +24,10 @@ def all_parameters(platform: Path, given: Mapping[str, str], endpoint_url: str |
         DeployError: the template doesn't take a parameter or its value.
     """
     local = {"LocalEndpoint": endpoint_url, "AwsEndpointUrl": endpoint_url} if endpoint_url else {}
-    declared = declared_parameters(platform / "template.yaml")
     try:
-        return parameters_of({"Parameters": declared}, {**given, **local})
+        return parameters_of(
+            declared_in(platform / "template.yaml", "Parameters", "Rules"), {**given, **local}
+        )
     except ValueError as error:
         raise DeployError(str(error)) from None
 

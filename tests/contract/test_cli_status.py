@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from silvaengine.tables import EXECUTIONS, PACKAGES, WSS_CONNECTIONS
+from silvaengine.tables import EXECUTIONS, PACKAGES, WSS_CONNECTIONS, Table
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import to_item
@@ -22,7 +22,7 @@ RINGS = f"{STACK}-pkg-shop-Loud"  # moto has no alarms of stacks
 FUNCTION = f"arn:aws:lambda:us-east-1:123456789012:function:{STACK}"
 OUTPUTS: dict[str, Any] = {"TablePrefix": "se-", "WorkerArn": f"{FUNCTION}-Worker"}
 OUTPUTS |= {"DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"}}
-ROWS = (
+ROWS: tuple[tuple[Table, dict[str, Any]], ...] = (
     *((EXECUTIONS, {"job_id": f"j{number}", "state": "dead", "parameters": "canary"}) for number in range(3)),
     (EXECUTIONS, {"job_id": "j4", "state": "running"}),
     (WSS_CONNECTIONS, {"endpoint_id": "acme", "connection_id": "c1", "status": "active"}),
@@ -152,6 +152,24 @@ def test_a_person_sees_one_screen(written: Written, status: Status) -> None:
 def test_no_more_lines_are_read_than_asked_for(written: Written, status: Status) -> None:
     """The last are; of how long a time they are is said."""
     shown = status("--since", "1d", "--lines", "1").stdout.splitlines()[0]
-    assert shown == "read: 18 lines of the last 144 min 0 s, no further back than --lines"
+    assert shown == "read: 18 lines of the last 10 s, no further back than --lines"
     facts: dict[str, Any] = json.loads(status("--since", "1d", "--json").stdout)
     assert facts["tenants"]["old"]["refused"] == 1
+
+
+def test_watching_shows_it_anew_until_ctrl_c(
+    written: Written, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time with what was written meanwhile."""
+
+    def pause(_seconds: float) -> None:
+        if pauses:
+            raise KeyboardInterrupt
+        pauses.append(1)
+        written.put_records("Worker", RAN, later=-1)
+
+    pauses = list[int]()
+    monkeypatch.setattr("silvaengine_cli.commands.status.time.sleep", pause)
+    shown = status("--watch")
+    assert shown.exit_code == 0
+    assert [line.split()[1] for line in shown.stdout.splitlines() if "lines of" in line] == ["18", "19"]

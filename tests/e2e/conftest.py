@@ -146,8 +146,9 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that put the double before the engine, and the files in another order."""
+    """Add the options that put the double before the engine, another API before it, and files in an order."""
     parser.addoption("--double", action="store_true", help="test against an engine as strict as AWS")
+    parser.addoption("--api-kind", choices=["rest", "http"], default="rest", help="the API in front of HTTP")
     parser.addoption("--shuffle", metavar="SEED", help="take the files in an order that comes of this seed")
 
 
@@ -198,9 +199,11 @@ def baselines() -> list[Baseline]:
 
 
 @pytest.fixture(scope="session")
-def deployment(project: Path, engine: LocalEngine, baselines: list[Baseline]) -> Iterator[Deployment]:
+def deployment(
+    project: Path, engine: LocalEngine, baselines: list[Baseline], request: pytest.FixtureRequest
+) -> Iterator[Deployment]:
     """The stack on the session's engine."""
-    with deployed(project, engine) as stack:
+    with deployed(project, engine, request.config.getoption("--api-kind", default="rest")) as stack:
         baselines.append(Baseline(engine, stack.outputs.table_prefix))
         yield stack
 
@@ -214,13 +217,14 @@ def _as_before(baselines: list[Baseline]) -> Iterator[None]:
 
 
 @contextmanager
-def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
+def deployed(project: Path, engine: LocalEngine, api_kind: str = "rest") -> Iterator[Deployment]:
     """Deploy the stack by `sam deploy`, with the demo's registry and the tests' own rows."""
     with CountingProxy(engine.url) as proxy:
         deploy.build(project)
         # A gateway that Lambda ends early has an early deadline, for which a test waits.
         topic = engine.client("sns").create_topic(Name="notices")["TopicArn"]
         parameters = {
+            "ApiKind": api_kind,
             "AwsEndpointUrl": proxy.url,
             "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
@@ -230,6 +234,7 @@ def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
             "SnsTopicArn": topic,
+            "UsageMetering": "false",  # a test rolls up when it has called
             # A message that fails comes again so soon that a test can wait for its last receive.
             "EventQueueVisibilityTimeout": "10",
             **event_sources(engine),

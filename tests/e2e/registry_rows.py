@@ -13,6 +13,7 @@ API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
 LIMITED_ENDPOINT = "e2e-limited"
+BILLED_ENDPOINT = "e2e-billed"
 LARGE_ROW, LARGE_SETTINGS = 350_000, 1_400_000  # more than an event takes, in rows that DynamoDB takes
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
@@ -51,7 +52,10 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "note_effect": {},
     "show_guarded": {"auth_required": True, "area": "talks"},
     "push": {"broadcasts": True},
+    "begin_story": {"broadcasts": True},
     "show": {},
+    "metered": {},
+    "metered_later": {"function_name": "metered", "funct_type": "Event"},
     "only_post": {"methods": ["POST"]},
     "guarded": {"auth_required": True},
     "members_context": {"auth_required": True, "area": "members"},
@@ -108,6 +112,12 @@ class Rows:
             variable="cors",
             value={"origins": ["https://app.example.com"], "credentials": True},
         )
+
+    def put_billed(self, worker_arn: str) -> None:
+        """Make the functions that meter reachable at an endpoint of their own."""
+        self.put("endpoints", endpoint_id=BILLED_ENDPOINT, special_connection=True)
+        entries = [_entry(worker_arn, name) for name in ("metered", "metered_later")]
+        self.put("connections", endpoint_id=BILLED_ENDPOINT, api_key=API_KEY, functions=entries)
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

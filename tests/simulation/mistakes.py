@@ -17,7 +17,7 @@ from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_response
 from silvaengine_http.response import Response
 from silvaengine_tasks.sweeper import Sweep, Sweeper
-from silvaengine_worker.executions import CountMetric, ExecutionRunner
+from silvaengine_worker.executions import ExecutionRunner, Note
 from silvaengine_worker.results import Outcome
 
 
@@ -257,13 +257,13 @@ class RunsWithoutAClaim(ExecutionRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], note: Note
     ) -> WorkerResponse | None:
         try:
             owner = self._ledger.begin(job, seconds)
         except ConditionFailedError:
             owner = job.owner
-        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, count)
+        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, note)
 
 
 class SettlesBeforeTheEffect(ExecutionRunner):
@@ -271,7 +271,7 @@ class SettlesBeforeTheEffect(ExecutionRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], note: Note
     ) -> WorkerResponse | None:
         owner = job.owner if job.claimed else self._ledger.begin(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})

@@ -29,8 +29,8 @@ def test_the_weather_is_as_bad_as_it_says() -> None:
     for seed in range(1, 10):
         total += figures(simulate(seed))
     assert total["calls"] == 10 * CALLS
-    assert total["DuplicateDeliveries"] > 10
-    assert total["LateWrites"] > 3
+    assert total["duplicate"] > 10
+    assert total["late"] > 3
     assert total["dead"] > 10
     assert total["succeeded"] > 7 * CALLS
 
@@ -41,7 +41,7 @@ def test_without_faults_nothing_fails() -> None:
     world = simulate(1, calm)
     found = figures(world)
     assert world.account.violations == []
-    assert found["LateWrites"] == 0
+    assert found["late"] == 0
     assert found["accepted"] == CALLS
     assert found["succeeded"] + sum(bool(each.fails) for each in world.account.requests.values()) == CALLS
     assert found["effects"] == found["succeeded"]

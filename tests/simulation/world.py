@@ -243,9 +243,9 @@ class World:
             except FunctionError as error:
                 return Outcome.of(WorkerResponse("error", error.message, error.status, "FunctionError"))
 
-        def note(name: str) -> None:
-            self.notes[name] += 1
-            if name == "LateWrites" and "call" in call.params:
+        def note(**fields: bool) -> None:
+            self.notes.update(fields.keys())
+            if "late" in fields and "call" in call.params:
                 self.account.late(call, disturbed=bool(process and process.disturbed))
 
         response = self.jobs.run(job, WORKER_SECONDS, attempt, note)

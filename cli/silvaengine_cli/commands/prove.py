@@ -86,6 +86,7 @@ def prove(
 
 def _examine(deployment: Deployment, name: str, budget: float) -> Path:
     """Show the account and the cost; raise ClickException for what AWS would refuse and above the budget."""
+    from silvaengine_cli.costs.prices import dated
     from silvaengine_cli.platform_sources import is_clone
     from silvaengine_cli.preflight.account import find_in_account
     from silvaengine_cli.preflight.rules import RULES
@@ -93,7 +94,7 @@ def _examine(deployment: Deployment, name: str, budget: float) -> Path:
     from silvaengine_cli.preflight.template import load
     from silvaengine_cli.project import Project
     from silvaengine_cli.prove.deploying import parameters
-    from silvaengine_cli.prove.prices import cost_of_run, dated
+    from silvaengine_cli.prove.price import cost_of_run
 
     checkout = Project.find(Path.cwd()).folder
     if not is_clone(checkout):

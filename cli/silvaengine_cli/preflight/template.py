@@ -33,17 +33,21 @@ def load(path: Path) -> dict[str, Any]:
     return template
 
 
-def declared_parameters(path: Path) -> dict[str, Any]:
-    """Return the parameters that a template declares; nothing else of it is read."""
+def declared_in(path: Path, *sections: str) -> dict[str, Any]:
+    """Return those sections of a template that need no functions of YAML, and read nothing else."""
     import yaml
 
-    section = re.search(r"^Parameters:\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
-    declared: dict[str, Any] = yaml.safe_load(section[0])["Parameters"] if section else {}
-    return declared
+    found = re.findall(rf"^(?:{'|'.join(sections)}):\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
+    declared: dict[str, Any] = yaml.safe_load("".join(found)) or {}
+    return {section: declared.get(section, {}) for section in sections}
 
 
 def parameters_of(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of all parameters; raise ValueError for one that the template doesn't take."""
+    """Return the values of all parameters; raise ValueError for one that the template doesn't take.
+
+    Nor does it take values that a rule of its refuses together:
+    docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html.
+    """
     declared = template["Parameters"]
     if unknown := sorted(given.keys() - declared.keys()):
         hint = closest(unknown[0], declared) if len(unknown) == 1 else ""
@@ -51,6 +55,12 @@ def parameters_of(template: Mapping[str, Any], given: Mapping[str, str]) -> dict
     values = {each: str(given.get(each, declared[each].get("Default", ""))) for each in declared}
     for each, value in values.items():
         _check_parameter(each, declared[each], value)
+    resolver = _Resolver(template, values)
+    for rule in template.get("Rules", {}).values():
+        if "RuleCondition" not in rule or resolver.holds(rule["RuleCondition"]):
+            for each in rule["Assertions"]:
+                if not resolver.holds(each["Assert"]):
+                    raise ValueError(each["AssertDescription"])
     return values
 
 
@@ -163,7 +173,7 @@ class _Resolver:
         return {
             each: self.value({part: inner for part, inner in entry.items() if part != "Condition"})
             for each, entry in entries
-            if "Condition" not in entry or self._holds({"Condition": entry["Condition"]})
+            if "Condition" not in entry or self.holds({"Condition": entry["Condition"]})
         }
 
     def value(self, value: Property) -> Property:
@@ -186,7 +196,7 @@ class _Resolver:
                 return {"Fn::GetAtt": inner.split(".", 1) if isinstance(inner, str) else inner}
             case "Fn::If":
                 name, yes, no = inner
-                return self.value(yes if self._holds({"Condition": name}) else no)
+                return self.value(yes if self.holds({"Condition": name}) else no)
             case "Fn::Sub":
                 text, variables = (inner, {}) if isinstance(inner, str) else inner
                 return self._filled(text, {name: self.value(each) for name, each in variables.items()})
@@ -205,17 +215,18 @@ class _Resolver:
         filled = PLACE.sub(lambda place: known.get(place[1], place[0]), text)
         return {"Fn::Sub": filled} if PLACE.search(filled) else filled
 
-    def _holds(self, condition: Property) -> bool:
+    def holds(self, condition: Property) -> bool:
+        """Return whether a condition holds."""
         ((kind, inner),) = condition.items()
         match kind:
             case "Condition":
-                return self._holds(self._template["Conditions"][inner])
+                return self.holds(self._template["Conditions"][inner])
             case "Fn::Not":
-                return not self._holds(inner[0])
+                return not self.holds(inner[0])
             case "Fn::And":
-                return all(self._holds(each) for each in inner)
+                return all(self.holds(each) for each in inner)
             case "Fn::Or":
-                return any(self._holds(each) for each in inner)
+                return any(self.holds(each) for each in inner)
             case _:
                 left, right = (self.value(each) for each in inner)
                 return bool(left == right)

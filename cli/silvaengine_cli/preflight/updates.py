@@ -31,7 +31,8 @@ def _named(stack: Stack) -> Iterator[tuple[str, dict[str, Any], str]]:
     for logical_id, resource in stack.resources.items():
         # Layers are made anew with each version: their name is no conflict.
         if resource["Type"] != "AWS::Lambda::LayerVersion" and (name := stack.own_name(logical_id)):
-            yield logical_id, resource, name
+            api = stack.text(resource["Properties"].get("ApiId"))  # whose stages have names of its own
+            yield logical_id, resource, f"{api}/{name}" if api else name
 
 
 def set_once(kind: str) -> list[list[str]]:

@@ -18,7 +18,8 @@ class Platform:
     """A deployment as its packages see it.
 
     The worker's own configuration is what packages get: one layer, one environment, one network for all that
-    runs functions. ``network`` is Lambda's VpcConfig, empty outside of a VPC.
+    runs functions. ``network`` is Lambda's VpcConfig, empty outside of a VPC; ``logging`` what differs from
+    the defaults of its LoggingConfig.
     """
 
     stack: str
@@ -33,12 +34,14 @@ class Platform:
     layer: str
     environment: Mapping[str, str]
     network: Mapping[str, Any]
+    logging: Mapping[str, str]
     boundary: str
     policy: str
     service_role: str
     tasks_events: str
     dead_letters: str
     topic: str
+    tenant_metrics: bool
     log_retention_days: int
     queue_visibility: int
     queue_receives: int
@@ -70,12 +73,14 @@ class Platform:
             layer=worker["Layers"][0]["Arn"],
             environment={name: value for name, value in variables.items() if name not in _WORKERS_OWN},
             network={name: network[name] for name in names if network.get(name)},
+            logging=_logging_of(worker),
             boundary=deployment.output("PackageBoundary"),
             policy=deployment.output("PackagePolicy"),
             service_role=deployment.output("PackageServiceRole"),
             tasks_events=deployment.output("TasksEventsArn"),
             dead_letters=f"arn:{partition}:sqs:{region}:{account}:{dead_letters}",
             topic=variables["SNSTOPICARN"],
+            tenant_metrics=deployment.parameter("TenantMetrics", "false") == "true",
             log_retention_days=int(deployment.parameter("LogRetentionDays")),
             queue_visibility=int(deployment.parameter("EventQueueVisibilityTimeout")),
             queue_receives=int(deployment.parameter("EventQueueMaxReceiveCount")),
@@ -83,8 +88,9 @@ class Platform:
 
     @property
     def digest(self) -> str:
-        """A digest of what a package's Lambda gets: layer, runtime, environment and network."""
+        """A digest of what a package's Lambda gets: layer, runtime, environment, network and logging."""
         given = [self.layer, self.runtime, self.architecture, dict(self.environment), dict(self.network)]
+        given += [dict(self.logging)] if self.logging else []
         return sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
     def function_name(self, package: str) -> str:
@@ -98,3 +104,10 @@ class Platform:
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def _logging_of(function: Mapping[str, Any]) -> dict[str, str]:
+    configured = function.get("LoggingConfig", {})
+    if configured.get("LogFormat") != "JSON":
+        return {}
+    return {name: value for name, value in configured.items() if name != "LogGroup"}

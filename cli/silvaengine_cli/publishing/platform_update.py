@@ -218,6 +218,7 @@ def with_platform(
         "Timeout": version["Timeout"],
         "EphemeralStorage": version.get("EphemeralStorage", function["EphemeralStorage"]),
         "Environment": {"Variables": {**platform.environment, **variables}},
+        "LoggingConfig": {**platform.logging, "LogGroup": function["LoggingConfig"]["LogGroup"]},
     }
     function.pop("VpcConfig", None)
     if platform.network:

@@ -19,11 +19,11 @@ from silvaengine_cli.publishing.refusals import find_refusals
 from silvaengine_cli.publishing.resource_types import RESOURCE_TYPES
 from silvaengine_cli.publishing.sources import binding_rows_of
 from silvaengine_cli.publishing.stack_template import (
-    ALARMS,
     CODE_BUCKET,
     CODE_KEY,
     FUNCTION,
     LOGS,
+    PLATFORM_PREFIX,
     Template,
     render,
 )
@@ -230,7 +230,8 @@ class PackageStack(DeployedStack):
             case (name, "Metadata", *_) if name == FUNCTION:
                 return True
             case _:
-                return path[0] == LOGS or path[0] in ALARMS
+                watches = path[0].startswith(PLATFORM_PREFIX) and path[0].endswith(("Alarm", "Filter"))
+                return watches or path[0] == LOGS
 
 
 def check_is_settled(name: str, status: str) -> None:

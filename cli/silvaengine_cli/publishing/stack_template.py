@@ -1,13 +1,13 @@
-"""The template of a package's stack: its Lambda with role, log and alarms, and the package's own resources.
+"""The template of a package's stack: its Lambda, what watches it, and the package's own resources.
 
 Plain CloudFormation without transforms. The code is a parameter that updates leave alone: Lambda's own API
 moves it, and versions are releases, so that the template has neither versions nor aliases.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from silvaengine_cli.publishing.model import ResourceSpec
+from silvaengine_cli.publishing.monitoring import alarms, metric_filters
 from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.resource_types import RESOURCE_TYPES
@@ -16,7 +16,6 @@ from silvaengine_cli.publishing.sources import add_sources
 type Template = dict[str, Any]
 
 FUNCTION, ROLE, LOGS = "PackageFunction", "PackageRole", "PackageLogs"
-ALARMS = ("PackageErrorsAlarm", "PackageThrottlesAlarm", "PackageFailuresFilter", "PackageFailuresAlarm")
 CODE_BUCKET, CODE_KEY = "CodeBucket", "CodeKey"
 HANDLER = "silvaengine_worker.app.handler"
 PLATFORM_PREFIX = "Package"  # of the logical ids that aren't the package's own
@@ -30,7 +29,8 @@ def render(package: Package, platform: Platform) -> Template:
         LOGS: _logs(package, platform),
         ROLE: _role(package, platform),
         FUNCTION: _function(package, platform),
-        **(_alarms(package, platform) if platform.topic else {}),
+        **metric_filters(platform, LOGS),
+        **(alarms(platform, package.name, FUNCTION) if platform.topic else {}),
         **{name: _resource(package, platform, name, each) for name, each in package.spec.resources.items()},
     }
     add_sources(resources, package, platform)
@@ -101,7 +101,7 @@ def _function(package: Package, platform: Platform) -> Template:
         "Timeout": spec.timeout,
         "EphemeralStorage": {"Size": spec.ephemeral_storage},
         "Environment": {"Variables": {**platform.environment, **package.environment(platform.stage)}},
-        "LoggingConfig": {"LogGroup": {"Ref": LOGS}},
+        "LoggingConfig": {**platform.logging, "LogGroup": {"Ref": LOGS}},
     }
     if spec.concurrency is not None:
         properties["ReservedConcurrentExecutions"] = spec.concurrency
@@ -110,49 +110,6 @@ def _function(package: Package, platform: Platform) -> Template:
     if platform.network:
         properties["VpcConfig"] = dict(platform.network)
     return {"Type": "AWS::Lambda::Function", "Properties": properties}
-
-
-def _alarms(package: Package, platform: Platform) -> Template:
-    """Return the worker's alarms: errors, throttles, and calls that failed with a status from 500 on."""
-    name = platform.function_name(package.name)
-    metric = f"{name}-Failures"
-    line = {
-        "LogGroupName": {"Ref": LOGS},
-        "FilterPattern": "{ ($.status >= 500) && ($.total_ms >= 0) }",
-        "MetricTransformations": [
-            {"MetricNamespace": "SilvaEngine", "MetricName": metric, "MetricValue": "1"}
-        ],
-    }
-    of_function = {
-        "Namespace": "AWS/Lambda",
-        "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": FUNCTION}}],
-    }
-    failed = {"Namespace": "SilvaEngine", "MetricName": metric}
-    return {
-        "PackageErrorsAlarm": _alarm(platform, f"{name} failed", {**of_function, "MetricName": "Errors"}),
-        "PackageThrottlesAlarm": _alarm(
-            platform, f"{name} reached its concurrency", {**of_function, "MetricName": "Throttles"}
-        ),
-        "PackageFailuresFilter": {"Type": "AWS::Logs::MetricFilter", "Properties": line},
-        "PackageFailuresAlarm": _alarm(
-            platform, f"Calls of {name} failed, with a status of 500 or above", failed
-        ),
-    }
-
-
-def _alarm(platform: Platform, description: str, metric: Mapping[str, Any]) -> Template:
-    properties = {
-        "AlarmDescription": description,
-        "AlarmActions": [platform.topic],
-        "Statistic": "Sum",
-        "Period": 60,
-        "EvaluationPeriods": 1,
-        "Threshold": 0,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching",
-        **metric,
-    }
-    return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
 
 
 def _resource(package: Package, platform: Platform, logical_id: str, spec: ResourceSpec) -> Template:

@@ -51,7 +51,7 @@ def read_state(deployment: Deployment) -> State:
         sockets,
         ledger,
         has_all_sockets and has_all_jobs,
-        _queues(deployment),
+        read_queues(deployment),
         dict(_ringing(deployment)),
     )
 
@@ -67,13 +67,14 @@ def _count(deployment: Deployment, table: Table, attribute: str) -> tuple[Mappin
             ExpressionAttributeNames={"#attribute": attribute},
         )
     )
-    counts, page = Counter[str](), {}
+    counts, page = Counter[str](), dict[str, Any]()
     for _, page in zip(range(PAGES), pages, strict=False):
         counts.update(item[attribute]["S"] for item in page["Items"] if "S" in item.get(attribute, {}))
     return dict(sorted(counts.items())), "LastEvaluatedKey" not in page
 
 
-def _queues(deployment: Deployment) -> Mapping[str, int]:
+def read_queues(deployment: Deployment) -> Mapping[str, int]:
+    """Return about how many messages each of the deployment's queues has."""
     sqs, found = deployment.client("sqs"), {}
     for name, output in QUEUES.items():
         if deployment.has_output(output):
@@ -86,14 +87,8 @@ def _queues(deployment: Deployment) -> Mapping[str, int]:
 
 def _ringing(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Yield the alarms of the stack and of its packages that ring, and what each means."""
-    stacks, cloudwatch = deployment.client("cloudformation"), deployment.client("cloudwatch")
-    pages = stacks.get_paginator("list_stack_resources").paginate(StackName=deployment.stack)
-    own = [
-        each["PhysicalResourceId"]
-        for page in pages
-        for each in page["StackResourceSummaries"]
-        if each["ResourceType"] in (ALARM, COMPOSITE_ALARM)
-    ]
+    cloudwatch = deployment.client("cloudwatch")
+    own = deployment.resources(ALARM, COMPOSITE_ALARM).values()
     choices: list[dict[str, Any]] = [{"AlarmNamePrefix": deployment.stack + PACKAGE_MARK}]
     choices += [{"AlarmNames": [*some]} for some in batched(own, ALARM_NAMES, strict=False)]
     for choice in choices:

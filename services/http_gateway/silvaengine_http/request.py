@@ -24,6 +24,7 @@ from silvaengine.authorization.events import (
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
+from silvaengine.protocol.trace_context import Caller, read_traceparent
 from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
 
@@ -156,7 +157,7 @@ def read_request(
     *,
     reads_body: bool = True,
     takes_gzip: bool = False,
-    follow: Callable[[str], object] | None = None,
+    follow: Callable[[Caller | None], None] | None = None,
 ) -> Request:
     """Read an HTTP event.
 
@@ -166,7 +167,7 @@ def read_request(
         route: what its path names.
         reads_body: false where functions read the body themselves, whatever it is.
         takes_gzip: whether a gzip body is decompressed.
-        follow: gets a ``traceparent`` before anything else is read, so that a refused request has it, too.
+        follow: gets who made the request before more of it is read, so that it is known of a refused one.
 
     Raises:
         RequestError: the request is malformed, too large or of a content type that isn't read; the message
@@ -176,7 +177,7 @@ def read_request(
     context, single_headers, several_headers, single_query, several_query = _objects(event)
     headers = read_headers(single_headers, several_headers, event.get("cookies"))
     if follow and (traceparent := headers.get("traceparent")):
-        follow(traceparent)
+        follow(read_traceparent(traceparent))
     _check_unicode(headers.text, "The headers are")
     everything = _query(event, single_query, several_query)
     _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")

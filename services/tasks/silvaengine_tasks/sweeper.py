@@ -107,9 +107,7 @@ class Sweeper:
         context: LambdaContext = event.context
         log = event.log
         sweep = self.run(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
-        log.add(**sweep.counts)
-        log.add_metric("SweeperLag", sweep.lag, function_name=context.function_name)
-        log.add_metric("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
+        log.add(lag=sweep.lag, **sweep.counts)
         return dict(sweep.counts)
 
     def run(self, has_time: Callable[[], bool], limit: int = MAX_EXECUTIONS, share: int = SHARE) -> Sweep:

@@ -12,6 +12,7 @@ from typing import Any
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.handler import LambdaEvent
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens
 from silvaengine_websocket.broadcaster import Broadcaster, broadcast_payload
 
@@ -32,7 +33,7 @@ class BroadcastHandler:
         """Broadcast a worker's frame; the response, a refusal too, has the form of a worker's."""
         members = call.event if isinstance(call.event, dict) else {}
         call.request_id, endpoint_id = str(members.get("request_id")), str(members.get("endpoint_id"))
-        call.log.identify(call.request_id, members.get("traceparent"))
+        call.log.identify(call.request_id, read_traceparent(members.get("traceparent")))
         call.log.add(endpoint_id=endpoint_id)
         try:
             self._tokens.check(endpoint_id, str(members.get("grant")))

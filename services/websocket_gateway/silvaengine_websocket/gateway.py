@@ -11,6 +11,7 @@ from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import NotFoundError, SilvaEngineError
 from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, error_of
+from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
@@ -142,7 +143,7 @@ def _read_members(call: SocketEvent) -> Members | None:
         return None
     members = read_object(text)
     call.ref = read_ref(members)
-    call.log.follow(members.get("trace"))
+    call.log.follow(read_traceparent(members.get("trace")))
     return members
 
 

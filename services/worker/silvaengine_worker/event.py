@@ -19,6 +19,7 @@ from silvaengine.observability.handler import LambdaEvent
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.observability.redaction import redact, redact_values
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.protocol.trace_context import trusted_traceparent
 from silvaengine_worker.process_state import DeadlinePassed
 from silvaengine_worker.results import ResultError, to_json_text, to_json_value
 from silvaengine_worker.worker import read_settings
@@ -28,6 +29,7 @@ SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slow
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _DETAILS_LIMIT = 16_384  # characters of JSON
 _CODE_LIMIT = 128  # characters
+_IDS = ("request_id", "endpoint_id", "area", "function")  # of an invocation
 _logger = logging.getLogger(__name__)
 
 
@@ -43,15 +45,17 @@ class WorkerEvent(LambdaEvent):
         payload = event if isinstance(event, dict) else {}
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
-        self.endpoint_id, self.area = _text(known, "endpoint_id"), _text(known, "area")
-        self.function = _text(known, "function") or _text(payload, "funct")
+        request_id, self.endpoint_id, self.area, function = [
+            text if isinstance(text := known.get(name), str) else None for name in _IDS
+        ]
+        self.function = function or _text(payload, "funct")
         self.is_synchronous = known.get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
         self.meters: dict[str, float] = {}
-        request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id, known.get("traceparent"))
+        request_id = request_id or getattr(context, "aws_request_id", "")
+        super().__init__(payload, context, log, request_id, trusted_traceparent(known.get("traceparent")))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property
@@ -64,10 +68,6 @@ class WorkerEvent(LambdaEvent):
         """The number of the Lambda's version, which is that of its release; ``$LATEST`` for none."""
         version = str(getattr(self.context, "function_version", ""))
         return int(version) if version.isdecimal() else version
-
-    def count(self, metric: str) -> None:
-        """Count a metric of this Lambda."""
-        self.log.add_metric(metric, function_name=getattr(self.context, "function_name", "worker"))
 
     def respond_to(self, error: BaseException) -> WorkerResponse:
         """Record a failure in the log line, log and alert it, and return its response."""

@@ -16,7 +16,7 @@ from silvaengine_worker.results import Outcome
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
 
-type CountMetric = Callable[[str], None]
+type Note = Callable[..., None]
 
 
 class ExecutionRunner:
@@ -33,7 +33,7 @@ class ExecutionRunner:
         self._jitter = jitter
 
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], note: Note
     ) -> WorkerResponse | None:
         """Begin, run and settle an execution; return its response, None for a duplicate delivery.
 
@@ -41,7 +41,7 @@ class ExecutionRunner:
             job: the caller's reference to it.
             seconds: until this process may be ended.
             attempt: calls the function; it never raises.
-            count: counts a metric: ``DuplicateDeliveries``, ``LateWrites``.
+            note: adds ``duplicate`` or ``late`` to the log line.
 
         Raises:
             UnavailableError: the ledger can't be written; whether the function ran is unknown.
@@ -51,13 +51,13 @@ class ExecutionRunner:
             try:
                 owner = self._ledger.begin(job, seconds)
             except ConditionFailedError:
-                count("DuplicateDeliveries")
+                note(duplicate=True)
                 return None
         outcome = attempt()
         try:
             self._settle(job, owner, outcome)
         except ConditionFailedError:
-            count("LateWrites")
+            note(late=True)
             message = "The call exceeded its lease and another attempt took over; this result was discarded"
             return WorkerResponse("error", message, 409, "LateWrite")
         except UnavailableError as error:

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from os import urandom
 from typing import Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog, encode_line
+from silvaengine.protocol.trace_context import Caller
 
 _logger = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ class LambdaEvent:
         context: Lambda's.
         log: the invocation's line.
         request_id: of the call that the event is; a new one without.
-        traceparent: of that call, if it has a request id.
+        caller: who made that call, where it has a request id and says so.
     """
 
     __slots__ = ("context", "event", "log", "request_id")
@@ -31,14 +33,13 @@ class LambdaEvent:
         context: Any,  # noqa: ANN401 - likewise
         log: InvocationLog,
         request_id: str | None = None,
-        traceparent: object = None,
+        caller: Caller | None = None,
     ) -> None:
         self.event = event
         self.context = context
         self.log = log
-        if request_id is not None:
-            log.identify(request_id, traceparent)
-        self.request_id = log.request_id
+        self.request_id = urandom(16).hex() if request_id is None else request_id
+        log.identify(self.request_id, caller)
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""

@@ -16,22 +16,22 @@ from os import urandom
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
-from silvaengine.protocol.trace_context import SAMPLED, is_trace_id, read_traceparent
+from silvaengine.protocol.trace_context import SAMPLED, Caller
 from silvaengine.settings import MEMORY_MB, Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
-NAMESPACE = "SilvaEngine"
 
 encode_line = standard_encoder()
 _ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
 _invocations = count()
+_first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones would cost each call ten times
 
 
 class InvocationLog:
     """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
 
-    ``request_id`` is of the call that the invocation is, a new one at first. It is the trace's id, too, until
-    a caller's trace is followed, and only then the line has a ``trace_id``.
+    ``request_id`` is of the call that the invocation is. It is the trace's id, too, until a caller's trace is
+    followed; only then the line has a ``trace_id``.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
@@ -42,17 +42,16 @@ class InvocationLog:
         self._encode = encode
         self._started_at = time.perf_counter()
         self._steps: list[tuple[str, float]] = []
-        self._metrics: list[dict[str, str]] = []
-        ids = urandom(24).hex()
-        self.request_id = self._trace_id = ids[:32]
-        self._span_id = ids[32:]
+        number = next(_invocations)
+        self.request_id = self._trace_id = ""
+        self._span_id = f"{_first_span + number:016x}"
         self._flags = SAMPLED
         self._fields: dict[str, object] = {
             "service": service,
-            "cold_start": next(_invocations) == 0,
-            "status": 200,
-            "request_id": self.request_id,
+            "cold_start": number == 0,
+            "request_id": "",
             "span_id": self._span_id,
+            "status": 200,
             **_ALWAYS,
         }
 
@@ -61,25 +60,21 @@ class InvocationLog:
         """This span's trace context, for the calls that it makes."""
         return f"00-{self._trace_id}-{self._span_id}-{self._flags}"
 
-    def identify(self, request_id: str, traceparent: object) -> None:
-        """Take over the ids of a call; without a valid ``traceparent`` its request id is the trace's."""
-        self.request_id = self._fields["request_id"] = request_id
-        if self.follow(traceparent):
-            return
-        if is_trace_id(trace_id := request_id.replace("-", "")):  # Lambda's own have hyphens
-            self._trace_id = trace_id
-        if self._trace_id != request_id:
-            self._fields["trace_id"] = self._trace_id
+    def identify(self, request_id: str, caller: Caller | None = None) -> None:
+        """Take the id of the call that the invocation is, and follow the caller's trace if there is one."""
+        self.request_id = self._trace_id = self._fields["request_id"] = request_id
+        if caller is not None:
+            self.follow(caller)
+        elif len(request_id) == 36:  # Lambda's own is a UUID
+            self._trace_id = self._fields["trace_id"] = request_id.replace("-", "")
 
-    def follow(self, traceparent: object) -> bool:
-        """Make the invocation a span of its caller's trace, if that is valid; return whether it is."""
-        caller = read_traceparent(traceparent)
+    def follow(self, caller: Caller | None) -> None:
+        """Make the invocation a span of its caller's trace; without one it stays in its own."""
         if caller is None:
-            return False
+            return
         self._trace_id, self._fields["parent_id"], self._flags = caller
         if self._trace_id != self.request_id:
             self._fields["trace_id"] = self._trace_id
-        return True
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
@@ -88,14 +83,6 @@ class InvocationLog:
     def fields(self, *names: str) -> dict[str, object]:
         """Return those of the fields that the line has so far."""
         return {name: self._fields[name] for name in names if name in self._fields}
-
-    def add_metric(self, metric: str, value: float = 1, *, function_name: str) -> None:
-        """Add a CloudWatch metric with the Lambda's name as its dimension, in the namespace SilvaEngine.
-
-        docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-        """
-        self._metrics.append({"Name": metric})
-        self._fields |= {metric: value, "function_name": function_name}
 
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
@@ -107,9 +94,6 @@ class InvocationLog:
         for (step, begin), (_, following) in pairwise((*self._steps, ("", end))):
             fields[step] = int((following - begin) * 100_000) / 100
         fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
-        if self._metrics:
-            directive = {"Namespace": NAMESPACE, "Dimensions": [["function_name"]], "Metrics": self._metrics}
-            fields["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
         sys.stdout.write(self._encode(fields) + "\n")
         sys.stdout.flush()
 

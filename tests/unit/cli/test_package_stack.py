@@ -190,7 +190,7 @@ def test_alarms_tell_the_platforms_topic(tmp_path: Path) -> None:
     assert {each["MetricName"] for each in alarms.values()} == {
         "Errors",
         "Throttles",
-        "engine-pkg-shop-Failures",
+        "ExcessFailures",
     }
     assert all(each["AlarmActions"] == [PLATFORM.topic] for each in alarms.values())
     assert of_type(rendered(tmp_path, SMALLEST, topic=""), "AWS::CloudWatch::Alarm") == {}
@@ -201,6 +201,14 @@ def test_in_a_vpc_the_lambda_is_where_the_worker_is(tmp_path: Path) -> None:
     network = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     function = rendered(tmp_path, SMALLEST, network=network)["PackageFunction"]["Properties"]
     assert function["VpcConfig"] == network
+
+
+def test_a_package_logs_as_its_platform(tmp_path: Path) -> None:
+    """Its Lambda has the worker's log format and a log group of its own, and is behind where that changes."""
+    quiet = {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    function = rendered(tmp_path, SMALLEST, logging=quiet)["PackageFunction"]["Properties"]
+    assert function["LoggingConfig"] == {**quiet, "LogGroup": {"Ref": "PackageLogs"}}
+    assert PLATFORM.digest != replace(PLATFORM, logging=quiet).digest
 
 
 @pytest.mark.parametrize("text", [SMALLEST, EVENTS + RESOURCES], ids=["smallest", "everything"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from silvaengine_cli.costs.prices import cost
 from silvaengine_cli.prove import answers, evidence
 from silvaengine_cli.prove.names import PREFIX, expiry, new_name, run_of
-from silvaengine_cli.prove.prices import cost
 
 
 def test_a_name_says_until_when_its_resources_may_exist() -> None:

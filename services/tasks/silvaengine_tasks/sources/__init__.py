@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine_tasks.batches import batch_calls, in_groups, side_by_side
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
@@ -138,7 +139,7 @@ def _trace(items: Sequence[BatchItem], log: InvocationLog) -> None:
     senders = {call.traceparent for item in items for call in item.calls}
     is_one = len(senders) == 1
     if is_one:
-        log.follow(*senders)
+        log.follow(read_traceparent(*senders))
     for item in items:
         item.calls = [
             call._replace(traceparent=log.traceparent) if is_one or call.traceparent is None else call

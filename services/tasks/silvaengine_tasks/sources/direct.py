@@ -9,6 +9,7 @@ from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine_tasks.calls import DirectCall, FunctionCaller
 from silvaengine_tasks.records import Event, text
 from silvaengine_tasks.sources import deadline_of
@@ -28,7 +29,7 @@ class DirectSource:
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
         """Call the function and return its result; raises SilvaEngineError."""
         log.add(source="direct")
-        log.follow(event.get("traceparent"))
+        log.follow(read_traceparent(event.get("traceparent")))
         deadline, own_deadline = event.get("deadline"), deadline_of(context)
         if not isinstance(deadline, int | float):
             result: Json = self._functions.call_directly(_read_call, event, own_deadline, log).value

@@ -40,12 +40,14 @@ class LogEvents:
         self._open_api = open_api
         self._prefix = f"/aws/lambda/{stack}"
 
-    def groups(self) -> list[str]:
-        """Return the names of the groups that there are."""
+    def groups(self) -> dict[str, int]:
+        """Return the names of the groups that there are, and when each was made, in epoch milliseconds."""
         own = {f"{self._prefix}-{name}" for name in LAMBDAS}
         pages = self._pages("DescribeLogGroups", {"logGroupNamePrefix": f"{self._prefix}-"})
-        names = (group["logGroupName"] for page in pages for group in page["logGroups"])
-        return [name for name in names if name in own or name.startswith(self._prefix + PACKAGE_MARK)]
+        found = [group for page in pages for group in page["logGroups"]]
+        groups = {group["logGroupName"]: int(group["creationTime"]) for group in found}
+        packages = self._prefix + PACKAGE_MARK  # another stack's name may begin as this one's
+        return {name: groups[name] for name in groups if name in own or name.startswith(packages)}
 
     def read(self, group: str, start: int, end: int) -> Iterator[LogEvent]:
         """Return a group's lines from ``start`` up to and without ``end``, in epoch milliseconds.

@@ -8,13 +8,13 @@ out are made up for, up to a week.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 from silvaengine_tasks.usage.counting import Owner, Usage, read_line
 from silvaengine_tasks.usage.log_events import LogEvents
-from silvaengine_tasks.usage.rows import HOUR, UsageRows
+from silvaengine_tasks.usage.rows import HOUR, UsageRows, tenant_digest
 
 LATE_HOURS = 2
 MOST_HOURS = 7 * 24
@@ -49,22 +49,28 @@ class RollUp:
         Raises:
             SilvaEngineError: logs or table can't be read or written; a repetition goes on.
         """
-        now, last = int(self._clock()) // HOUR, self._rows.last_hour()
-        first = now - LATE_HOURS if last is None else max(min(last, now) - LATE_HOURS, now - MOST_HOURS)
+        groups, now = self._logs.groups(), int(self._clock()) // HOUR
         done = {"hours": 0, "rows": 0}
-        for hour in range(first, now + 1):
+        for hour in range(max(self._first(groups, now), now - MOST_HOURS), now + 1):
             if not has_time():
                 break
-            done["rows"] += self.roll(hour)
+            done["rows"] += self._roll(hour, groups)
             done["hours"] += 1
         return done
 
-    def roll(self, hour: int) -> int:
+    def _first(self, groups: Mapping[str, int], now: int) -> int:
+        """Return the first hour to roll up: of those that were reached the late ones, at first all."""
+        last = self._rows.last_hour()
+        if last is not None:
+            return min(last, now) - LATE_HOURS
+        return min((created // 1000 // HOUR for created in groups.values()), default=now)
+
+    def _roll(self, hour: int, groups: Iterable[str]) -> int:
         """Roll up one hour; return the number of its rows."""
         read_at = int(self._clock() * 1000)
         with ThreadPoolExecutor(self._threads) as pool:
             usages, deletions = defaultdict[Owner, Usage](Usage), self._rows.deletions()
-            for part in pool.map(partial(self._read, hour, deletions), self._logs.groups()):
+            for part in pool.map(partial(self._read, hour, deletions), groups):
                 for owner, usage in part.items():
                     usages[owner].add(usage.amounts, usage.meters)
             for _ in pool.map(lambda owner: self._rows.write(hour, owner, usages[owner], read_at), usages):
@@ -73,11 +79,11 @@ class RollUp:
         return len(usages)
 
     def _read(self, hour: int, deletions: Mapping[str, int], group: str) -> Mapping[Owner, Usage]:
-        """Return what a log group says of an hour, without what deleted tenants used before."""
+        """Return what a log group says of an hour, without what tenants used before they were deleted."""
         start, end = (each * HOUR * 1000 for each in (hour, hour + 1))
-        usages = defaultdict[Owner, Usage](Usage)
+        usages, digest = defaultdict[Owner, Usage](Usage), cache(tenant_digest)
         for timestamp, message in self._logs.read(group, start, end):
             line = read_line(message)
-            if line and timestamp > deletions.get(line.owner.endpoint_id, 0):
+            if line and not (deletions and timestamp <= deletions.get(digest(line.owner.endpoint_id), 0)):
                 usages[line.owner].add(line.amounts, line.meters)
         return usages

@@ -1,0 +1,1 @@
+"""What it costs, by one dated list of prices."""

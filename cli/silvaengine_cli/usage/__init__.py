@@ -1,0 +1,1 @@
+"""What tenants used, as the roll-up has written it."""
