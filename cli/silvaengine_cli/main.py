@@ -41,6 +41,7 @@ _COMMANDS = {
     "worker": "silvaengine_cli.commands.worker:worker",
     "usage": "silvaengine_cli.commands.usage:usage",
     "cost": "silvaengine_cli.commands.cost:cost",
+    "trace": "silvaengine_cli.commands.trace:trace",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",

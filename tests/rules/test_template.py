@@ -675,8 +675,11 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
     groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
     table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
     assert rights(resources, "Usage") == logs("Usage") | {
-        "logs:DescribeLogGroups": {f"{groups}*"},
-        "logs:FilterLogEvents": {f"{groups}/aws/lambda/silvaengine-{name}:*" for name in (*LAMBDAS, "pkg-*")},
+        "logs:DescribeLogGroups": {"*"},
+        "logs:FilterLogEvents": {
+            f"{groups}/aws/lambda/silvaengine-{each}"
+            for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
+        },
         **{f"dynamodb:{action}": {table} for action in ("GetItem", "PutItem", "Query")},
     }
     assert {*log_events.LAMBDAS} == LAMBDAS.keys()
@@ -902,6 +905,17 @@ def test_access_logs_are_asked_for(resources_with: Callable[..., Resources]) -> 
     assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {
         "Fn::GetAtt": ["AccessLogGroup", "Arn"]
     }
+
+
+def test_xray_is_asked_for(resources_with: Callable[..., Resources]) -> None:
+    """It costs, so that nobody has it by default; without it no role may send it anything."""
+    assert TEMPLATE["Parameters"]["XRayTracing"]["Default"] == "false"
+    for wish, allowed in (("false", None), ("true", {"*"})):
+        resources = resources_with(XRayTracing=wish)
+        for name in ALWAYS:
+            mode = resources[name]["Properties"]["TracingConfig"]["Mode"]
+            assert mode == {"Fn::If": ["TracesByXRay", "Active", "PassThrough"]}
+            assert rights(resources, name).get("xray:PutTraceSegments") == allowed
 
 
 def test_a_layer_is_its_stacks_own(resources: Resources) -> None:
