@@ -54,9 +54,9 @@ _headers_option = click.option(
 
 @click.group(cls=_ShowsByDefault)
 def trace() -> None:
-    """Tell one request's story, over all Lambdas.
+    """Show one request's story over all Lambdas.
 
-    Or send the spans to an OpenTelemetry collector: no agent is needed, each invocation's log line is a span.
+    `trace export` sends the traces of a time to an OpenTelemetry collector.
     `silvaengine trace ID` is `silvaengine trace show ID`.
 
     \b
@@ -77,8 +77,8 @@ def trace() -> None:
 def show(deployment: Deployment, id_: str, since: int, url: str | None, headers: str, as_json: bool) -> None:
     """Show what ran for a request, and why it failed.
 
-    What, for whom, how long each step took, of which release, and below it what was logged. ID is a request's, as clients find it in `x-request-id` and in errors, a trace's, or a job's. All times
-    are milliseconds.
+    What, for whom, how long each step took, of which release, and below it what was logged. All times are
+    milliseconds. ID is a request's, as clients find it in `x-request-id` and in errors, a trace's, or a job's.
 
     \b
     Examples:
