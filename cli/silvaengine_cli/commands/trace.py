@@ -78,7 +78,7 @@ def show(deployment: Deployment, id_: str, since: int, url: str | None, headers:
     """Show what ran for a request, and why it failed.
 
     What, for whom, how long each step took, of which release, and below it what was logged. All times are
-    milliseconds. ID is a request's, as clients find it in `x-request-id` and in errors, a trace's, or a job's.
+    milliseconds. ID is a request's, as clients see it in `x-request-id` and in errors, a trace's, or a job's.
 
     \b
     Examples:
