@@ -132,6 +132,7 @@ nightly: setup ## Do what is long and rare: no limit of time
 	@pytest -m nightly
 	@COVERAGE_CORE=ctrace $(MAKE) coverage BRANCHES=--branch
 	@$(E2E) --shuffle "$$(date +%s)"
+	@$(E2E) --api-kind http
 	@pytest --double $(addprefix tests/e2e/test_,$(addsuffix .py,$(DOUBLED)))
 	@python -m tests.simulation.run --calls 1000000
 	@$(MAKE) bench

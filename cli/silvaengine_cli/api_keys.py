@@ -10,7 +10,7 @@ import click
 from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
 from silvaengine.errors import ConditionFailedError
 from silvaengine.ledger.execution import DAY
-from silvaengine.registry.registry import ROOT_ENDPOINT
+from silvaengine.registry.keys import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from silvaengine.cache.keys import tenant_text
-from silvaengine.registry.registry import ROOT_ENDPOINT
+from silvaengine.registry.keys import ROOT_ENDPOINT
 from silvaengine.tables import (
     CACHE_SETTING_ID,
     COMMON_ENDPOINT,

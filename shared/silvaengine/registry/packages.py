@@ -8,6 +8,7 @@ the pointer, which says which release serves, and the releases, which never chan
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
@@ -105,7 +106,8 @@ class Release(NamedTuple):
         if digest != row.get("digest") or row.get("release") != number:
             raise _unusable(package, number, "its row was altered, it doesn't have its digest or number")
         functions: dict[str, Any] = json.loads(text)
-        return cls(f"{function_arn}:{number}", package, number, digest, is_isolated, functions)
+        rows = MappingProxyType(functions)
+        return cls(f"{function_arn}:{number}", package, number, digest, is_isolated, rows)
 
 
 def call_of(name: str, config: Mapping[str, Any]) -> str:

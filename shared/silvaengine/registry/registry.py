@@ -10,53 +10,34 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from silvaengine.access.api_keys import (
-    PREFIX,
-    ApiKeyVerifier,
-    KeyUsage,
-    key_id_of,
-    open_api_key_verifier,
-    open_key_usage,
-    read_key_hashes,
-    split_key,
-)
+from silvaengine.access.api_keys import ApiKeyVerifier, KeyUsage, open_api_key_verifier, open_key_usage
 from silvaengine.aws.secrets import SecretLookup, open_lookups, resolve_references
 from silvaengine.aws.table_client import Row, TableReader, open_table_reader
 from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 from silvaengine.registry.generation import RegistryGeneration
+from silvaengine.registry.keys import Keys
 from silvaengine.registry.model import (
     Function,
     FunctionEntry,
     KeyAccess,
     Values,
     function_config,
-    opens_endpoint,
-    read_entries,
     read_function,
-    read_limits,
 )
-from silvaengine.registry.rows import MAX_ENTRIES, RegistryRows
-from silvaengine.settings import PACKAGE_MARK, Settings, require
-from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
+from silvaengine.registry.rows import RegistryRows
+from silvaengine.settings import KEPT_BYTES, PACKAGE_MARK, Settings
 
 if TYPE_CHECKING:
-    from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
     from silvaengine.registry.outcomes import Outcomes
     from silvaengine.registry.packages import Release
     from silvaengine.registry.redis_rows import RedisRows, Reply
     from silvaengine.registry.releases import Releases
     from silvaengine.registry.routes import RouteTable
-
-ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
-REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
-NO_SETTINGS: Values = MappingProxyType({})
-UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
 
 
 class Registry:
@@ -73,6 +54,7 @@ class Registry:
         key_usage: records when keys are used.
         package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
         open_outcomes: returns what counts how published functions' calls end; without it nothing does.
+        kept_bytes: how much memory the values may take.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -89,23 +71,32 @@ class Registry:
         key_usage: KeyUsage | None = None,
         package_prefix: str | None = None,
         open_outcomes: "Callable[[], Outcomes] | None" = None,
+        kept_bytes: int = KEPT_BYTES,
         clock: Callable[[], float] = process_clock,
     ) -> None:
-        self._api_keys = api_keys
-        self._key_usage = key_usage
         self._lookups = lookups
-        self._stage = stage
-        self._package_prefix = package_prefix
         self._open_outcomes = open_outcomes
         self._ttl = ttl
-        self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
-        self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
-        self._memory = LruCache(ttl, MAX_ENTRIES, clock)
-        self._refusals = LruCache(min(REFUSED_SECONDS, ttl), MAX_ENTRIES, clock)
         self._clock = clock
-        # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
-        # that nobody who knows only its id can use up its rate.
-        self.recent_limits: dict[tuple[str, str], tuple[RateLimit, ...]] = {}
+        self._budget = Budget(kept_bytes, in_bytes=True)
+        self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
+        self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, self._budget, clock)
+        self._memory = LruCache(ttl, self._budget, clock)
+        self._keys = Keys(
+            self._rows,
+            self._generation,
+            self._memory,
+            self._budget,
+            lookups,
+            stage=stage,
+            ttl=ttl,
+            check_area=self.check_area,
+            api_keys=api_keys,
+            key_usage=key_usage,
+            package_prefix=package_prefix,
+            clock=clock,
+        )
+        self.recent_limits = self._keys.recent_limits
 
     def refresh(self, command: "Command | None" = None) -> "Reply | None":
         """Forget everything if the registry has changed; see ``RegistryGeneration.check``.
@@ -117,8 +108,7 @@ class Registry:
         if has_changed:
             self._rows.clear()  # first: what is made of rows in another thread must not be of old ones
             self._memory.clear()
-            self._refusals.clear()
-            self.recent_limits.clear()
+            self._keys.clear()
         return reply
 
     def announce(self) -> None:
@@ -137,97 +127,14 @@ class Registry:
         return self.function(self.key_access(endpoint_id, api_key, area), name)
 
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
-        """Return what a key opens at an endpoint; raises like ``resolve``.
-
-        Area, stage (the deployment's by default) and endpoint name the gateway's own settings.
-        """
-        if api_key.startswith(PREFIX):
-            key_access = self._hashed_access(endpoint_id, api_key, area, stage)
-        else:
-            key_access = self._key_access(endpoint_id, api_key, area, stage)
-        if key_access.limits:
-            self.recent_limits[endpoint_id, api_key] = key_access.limits
-        return key_access
-
-    def _hashed_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
-        row_key, secret = split_key(api_key)
-        api_keys = require(self._api_keys, "KEY_PEPPER")
-        try:
-            key_access = self._key_access(endpoint_id, row_key, area, stage)
-        except NotFoundError:
-            api_keys.verify((), row_key, secret)  # the same work as for a key that exists
-            raise
-        if not api_keys.verify(key_access.key_hashes or (), row_key, secret):
-            raise _not_opened(endpoint_id)
-        if self._key_usage is not None:
-            self._key_usage.record(key_access.key_row_endpoint, row_key)
-        return key_access
+        """Return what a key opens at an endpoint; see ``Keys.find``."""
+        return self._keys.find(endpoint_id, api_key, area, stage)
 
     def key_access_by_row(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
     ) -> KeyAccess:
-        """Return what a key opens that was verified before, as a socket's was; raises like ``resolve``.
-
-        ``row_key`` is the ``api_key`` of the key row; the others are as for ``key_access``.
-        """
-        key_access = self._key_access(endpoint_id, row_key, area, stage)
-        hashes = key_access.key_hashes
-        if hashes is None and key_access.limits:
-            self.recent_limits[endpoint_id, row_key] = key_access.limits
-        elif hashes is not None and not (self._api_keys and self._api_keys.is_current(hashes)):
-            raise _not_opened(endpoint_id)
-        return key_access
-
-    def _key_access(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
-        def load() -> KeyAccess:
-            return self._load_key_access(endpoint_id, row_key, area, stage)
-
-        def load_unless_refused() -> KeyAccess:
-            refusal: RequestError | None = self._refusals.get((endpoint_id, row_key))
-            if refusal is not None:
-                raise refusal.with_traceback(None)  # else each raise adds to it
-            return load()
-
-        since = self._generation.unknown_since
-        is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
-        if is_unchecked and row_key != DEFAULT_API_KEY:
-            return load()
-        return self._memory.get_or_load(
-            ("connection", endpoint_id, row_key, area, stage), load_unless_refused
-        )
-
-    def _load_key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
-        endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)
-        has_own_keys = bool(endpoint and endpoint.get("special_connection"))
-        row, key_row_endpoint = (own, endpoint_id) if has_own_keys else (common, COMMON_ENDPOINT)
-        is_known = endpoint is not None or endpoint_id == ROOT_ENDPOINT
-        if not is_known or row is None or not opens_endpoint(row, endpoint_id):
-            refusal: RequestError = _not_opened(endpoint_id)
-            if is_known and api_key == DEFAULT_API_KEY:
-                refusal = RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
-            self._refusals.put((endpoint_id, api_key), refusal)
-            raise refusal
-        key_id = key_id_of(api_key)
-        functions, packages = self._memory.get_or_load(
-            ("functions", key_row_endpoint, api_key), lambda: read_entries(row, self._package_prefix)
-        )
-        key_access = KeyAccess(
-            endpoint_id=endpoint_id,
-            key_row_endpoint=key_row_endpoint,
-            api_key=api_key,
-            limits=read_limits(endpoint or {}, row, endpoint_id, key_id),
-            functions=functions,
-            settings=NO_SETTINGS,
-            scopes=frozenset(row.get("grants") or ()),
-            allowlist=tuple(row.get("whitelist") or ()),
-            key_id=key_id,
-            key_hashes=read_key_hashes(row) if api_key.startswith(PREFIX) else None,
-            packages=packages,
-        )
-        if area and _may_share_settings(endpoint_id, area):
-            self.check_area(key_access, area)
-        settings = self._gateway_settings(endpoint_id, area, stage)
-        return key_access._replace(settings=MappingProxyType(resolve_references(settings, self._lookups)))
+        """Return what a key opens that was verified before; see ``Keys.find_by_row``."""
+        return self._keys.find_by_row(endpoint_id, row_key, area, stage)
 
     def check_area(self, key_access: KeyAccess, area: str) -> None:
         """Check that a key opens a function of this area; raises RequestError 403, and like ``resolve``."""
@@ -235,17 +142,8 @@ class Registry:
             raise RequestError(f"This API key has no functions in area {area!r}", status=403)
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
-        """Return the gateway's own settings of an endpoint as they are stored, for callers without a key.
-
-        References to secrets are not resolved. An unknown endpoint has none, nor has one whose settings may
-        be another's, which only a key tells. Raises UnavailableError.
-        """
-        if _may_share_settings(endpoint_id, area):
-            return NO_SETTINGS
-        return self._gateway_settings(endpoint_id, area, stage)
-
-    def _gateway_settings(self, endpoint_id: str, area: str, stage: str | None) -> Values:
-        return self._rows.settings(f"{stage or self._stage}_{area}_{endpoint_id}")
+        """Return the gateway's own settings of an endpoint as they are stored; see ``Keys.settings``."""
+        return self._keys.settings(endpoint_id, area, stage)
 
     def function(self, key_access: KeyAccess, name: str) -> Function:
         """Return one of the functions that a key opens; raises like ``resolve``."""
@@ -367,7 +265,7 @@ class Registry:
     def _releases(self) -> "Releases":
         from silvaengine.registry.releases import Releases  # lazy: only published functions need it
 
-        return Releases(self._rows, self._memory, self._ttl, self._clock)
+        return Releases(self._rows, self._memory, self._budget, self._ttl, self._clock)
 
     def _read_function(
         self, entry: FunctionEntry, name: str, row: Row | None, release: "Release | None" = None
@@ -420,6 +318,7 @@ def open_registry(settings: Settings) -> Registry:
         key_usage=open_key_usage(settings),
         package_prefix=settings.package_prefix,
         open_outcomes=lambda: _open_outcomes(settings),
+        kept_bytes=settings.kept_bytes,
     )
 
 
@@ -443,18 +342,5 @@ def _open_redis_rows(settings: Settings) -> "RedisRows | None":
     )
 
 
-def _may_share_settings(endpoint_id: str, area: str) -> bool:
-    """Return whether another endpoint and area may have the same setting id."""
-    return "_" in area + endpoint_id
-
-
 def _not_listed(key_access: KeyAccess, name: str) -> NotFoundError:
     return NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
-
-
-def _not_opened(endpoint_id: str) -> NotFoundError:
-    """Return the same error for a wrong key as for a missing endpoint.
-
-    Only a caller without a key learns, by 403, that the endpoint exists.
-    """
-    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist, or this API key has no access to it")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import ConfigurationError, NotFoundError
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 from silvaengine.registry.packages import (
     POINTER_ITEM,
     PackageEntry,
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from silvaengine.registry.model import KeyAccess
     from silvaengine.registry.rows import RegistryRows
 
-MAX_RELEASES = 64  # kept in memory
-
 
 class Releases:
     """Finds the releases of packages.
@@ -30,16 +28,22 @@ class Releases:
     Args:
         rows: reads pointers and releases.
         memory: keeps pointers until the registry's generation changes.
+        budget: what the registry may keep in memory.
         ttl: seconds for which a release is kept, whatever the generation: it never changes.
         clock: returns seconds that go on in a freeze.
     """
 
     def __init__(
-        self, rows: "RegistryRows", memory: LruCache, ttl: float, clock: Callable[[], float]
+        self,
+        rows: "RegistryRows",
+        memory: LruCache,
+        budget: Budget,
+        ttl: float,
+        clock: Callable[[], float],
     ) -> None:
         self._rows = rows
         self._memory = memory
-        self._releases = LruCache(ttl, MAX_RELEASES, clock)
+        self._releases = LruCache(ttl, budget, clock)
 
     def serving(
         self, packages: Sequence[PackageEntry], endpoint_id: str

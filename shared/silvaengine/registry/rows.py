@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import BATCH_ROWS, Key, Row, TableReader
 from silvaengine.clock import process_clock
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import FunctionEntry
 from silvaengine.tables import (
@@ -23,7 +23,6 @@ from silvaengine.tables import (
 if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows
 
-MAX_ENTRIES = 4096
 SETTINGS_TTLS = 3  # settings are kept three times as long as other rows: 30 minutes
 
 
@@ -35,6 +34,7 @@ class RegistryRows:
         redis_rows: the rows that all instances share in Redis, if any.
         generation: the registry's generation.
         ttl: seconds for which Redis keeps a row.
+        budget: what the registry may keep in memory.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -44,13 +44,14 @@ class RegistryRows:
         redis_rows: "RedisRows | None",
         generation: RegistryGeneration,
         ttl: float,
+        budget: Budget,
         clock: Callable[[], float] = process_clock,
     ) -> None:
         self._tables = tables
         self._redis_rows = redis_rows
         self._generation = generation
         self._ttl = ttl
-        self._settings = LruCache(SETTINGS_TTLS * ttl, MAX_ENTRIES, clock)
+        self._settings = LruCache(SETTINGS_TTLS * ttl, budget, clock)
 
     def clear(self) -> None:
         """Forget the settings."""

@@ -29,7 +29,7 @@ def counting(value: object) -> tuple[Callable[[], object], list[object]]:
 @pytest.mark.parametrize("value", [1, None, "", False, []])
 def test_a_value_is_loaded_once(value: object) -> None:
     """Falsy values are values."""
-    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    cache = LruCache(ttl=10, budget=2, clock=Clock())
     load, calls = counting(value)
     assert [cache.get_or_load("k", load), cache.get_or_load("k", load)] == [value, value]
     assert len(calls) == 1
@@ -38,7 +38,7 @@ def test_a_value_is_loaded_once(value: object) -> None:
 def test_an_entry_ends_after_its_ttl() -> None:
     """After its ttl a value is loaded again."""
     clock = Clock()
-    cache = LruCache(ttl=10, max_entries=2, clock=clock)
+    cache = LruCache(ttl=10, budget=2, clock=clock)
     load, calls = counting(1)
     cache.get_or_load("k", load)
     clock.now = 10
@@ -48,7 +48,7 @@ def test_an_entry_ends_after_its_ttl() -> None:
 
 def test_the_least_recently_used_goes_first() -> None:
     """The bound holds, and what was asked for lately stays."""
-    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    cache = LruCache(ttl=10, budget=2, clock=Clock())
     load, calls = counting(1)
     for key in ("a", "b", "a", "c", "a"):
         cache.get_or_load(key, load)
@@ -59,7 +59,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 def test_what_a_loader_raises_is_not_kept() -> None:
     """The next call loads anew."""
-    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    cache = LruCache(ttl=10, budget=2, clock=Clock())
 
     def fail() -> None:
         raise ValueError
@@ -74,11 +74,11 @@ def test_what_a_loader_raises_is_not_kept() -> None:
 def test_ttl_0_keeps_nothing_and_clear_forgets_all() -> None:
     """Both make the next call load."""
     load, calls = counting(1)
-    none = LruCache(ttl=0, max_entries=2, clock=Clock())
+    none = LruCache(ttl=0, budget=2, clock=Clock())
     none.get_or_load("k", load)
     none.get_or_load("k", load)
     assert len(calls) == 2
-    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    cache = LruCache(ttl=10, budget=2, clock=Clock())
     cache.get_or_load("k", load)
     cache.clear()
     cache.get_or_load("k", load)
