@@ -54,8 +54,9 @@ _headers_option = click.option(
 
 @click.group(cls=_ShowsByDefault)
 def trace() -> None:
-    """Show one request's story over all Lambdas, or send traces to an OpenTelemetry collector.
+    """Show one request's story over all Lambdas.
 
+    `trace export` sends the traces of a time to an OpenTelemetry collector.
     `silvaengine trace ID` is `silvaengine trace show ID`.
 
     \b
