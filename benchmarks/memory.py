@@ -1,4 +1,4 @@
-"""What an instance of the HTTP gateway and of the worker hold after many requests of many tenants.
+"""What an instance of the HTTP gateway holds after many requests of many tenants.
 
 Each case is a process of its own, since memory that was freed isn't always given back. Rows are made up as
 they are asked for; everything else is what runs on Lambda.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from resource import getpagesize
-from typing import Any, NamedTuple, override
+from typing import Any, NamedTuple, NoReturn, override
 
 from benchmarks.harness.report import table
 from silvaengine.access.rate_limits import RateLimiter
@@ -61,11 +61,10 @@ def run(*, quick: bool) -> str:
     rows = [(*_described(case), *_measure(case)) for case in cases]
     parts = [f"{100 * part // PARTS} %" for part in range(PARTS + 1)]
     columns = ("tenants", "functions, settings of each", "requests", *parts, "kept")
-    budget = LAMBDA_MB // 4
-    return (
-        f"HTTP gateway with {LAMBDA_MB} MB, of which {budget} for what it keeps; MB of the process.\n\n"
-        + (table(columns, rows))
+    what = (
+        f"MB of the HTTP gateway's process, which has {LAMBDA_MB}, {LAMBDA_MB // 4} of them for what it keeps"
     )
+    return f"{what}.\n\n{table(columns, rows)}"
 
 
 def _described(case: Case) -> tuple[str, str, str]:
@@ -143,7 +142,7 @@ def gateway(case: Case) -> tuple[Callable[[Mapping[str, Any]], Any], Registry]:
     return lambda event: handler(dict(event), _Context()), registry
 
 
-def _no_executions() -> Any:
+def _no_executions() -> NoReturn:
     raise NotImplementedError
 
 
