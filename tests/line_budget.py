@@ -14,6 +14,8 @@ NAMES = {
     "principal": "auth0|5f7c8ec7c33c6c004bbafe82",
     "package": "billing-documents",
     "release": 1042,
+    "parent_id": "00f067aa0ba902b7",
+    "memory_mb": 1024,
 }
 
 

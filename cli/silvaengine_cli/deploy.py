@@ -118,7 +118,8 @@ def deploy(
 
 def override(parameters: Mapping[str, str]) -> list[str]:
     """Return the option of `sam deploy` for parameters; it ends a bare value at a space."""
-    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
+    quoted = ((name, value.replace('"', r"\"")) for name, value in parameters.items())
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in quoted)]
 
 
 def delete_unfinished(cloudformation: AwsClient, stack: str) -> None:

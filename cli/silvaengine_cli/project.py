@@ -7,12 +7,13 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from silvaengine_cli.closest import closest
 from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE, functions_folder
@@ -121,7 +122,7 @@ def _read_project(folder: Path) -> Project:
         return Project(folder, CLONES_STACK, None, _sam_stages(folder))
     spec = _read_spec(folder / PROJECT_FILE)
     stages = {LOCAL_STAGE: StageSpec(), **spec.stages}
-    own = {name: _stage(spec, name, stage) for name, stage in stages.items()}
+    own = {name: _stage(folder / PROJECT_FILE, spec, name, stage) for name, stage in stages.items()}
     return Project(folder, spec.stack, spec.region, own)
 
 
@@ -137,7 +138,21 @@ def _parameter(value: object) -> str:
     raise ValueError("must be text, a number, true, false or a list of texts")
 
 
+def _json(value: object) -> object:
+    """Refuse what TOML has and JSON, as which a setting is passed on, doesn't."""
+    match value:
+        case date() | time():
+            raise ValueError("must be text in quotes: a setting has no dates")
+        case Decimal() if not value.is_finite():
+            raise ValueError("must be a finite number")
+        case dict() | list():
+            for each in value.values() if isinstance(value, dict) else value:
+                _json(each)
+    return value
+
+
 _Text = Annotated[str, BeforeValidator(_parameter)]
+_Json = Annotated[Any, AfterValidator(_json)]
 
 
 class _Section(BaseModel):
@@ -148,24 +163,24 @@ class StageSpec(_Section):
     """A stage; what it leaves out follows from its name and the file's head."""
 
     stack: values.StackName | None = None
-    region: str | None = None
+    region: values.Region | None = None
     parameters: dict[str, _Text] = {}
     schedules: dict[values.ScheduleLabel, values.ScheduleExpression] = {}
     environment: dict[values.EnvironmentName, _Text] = {}
-    settings: dict[values.SettingId, dict[values.Variable, Any]] = {}
+    settings: dict[values.SettingId, dict[values.Variable, _Json]] = {}
 
 
 class ProjectSpec(_Section):
     """The whole file."""
 
     stack: values.StackName
-    region: str | None = None
+    region: values.Region | None = None
     stages: dict[values.Stage, StageSpec] = {}
 
 
 def _read_spec(path: Path) -> ProjectSpec:
     try:
-        data = tomllib.loads(path.read_text(), parse_float=Decimal)
+        data = tomllib.loads(path.read_text("utf-8-sig"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{path}: {error}") from None
     try:
@@ -194,11 +209,11 @@ def _check_parameters(path: Path, spec: ProjectSpec) -> None:
             raise click.ClickException(f"{place}: {error}") from None
 
 
-def _stage(spec: ProjectSpec, name: str, stage: StageSpec) -> Stage:
+def _stage(path: Path, spec: ProjectSpec, name: str, stage: StageSpec) -> Stage:
     stack = stage.stack or f"{spec.stack}-{name}"
     if len(stack) > MAX_STACK_NAME:
         raise click.ClickException(
-            f"{PROJECT_FILE}: stages.{name}.stack: {stack!r} has more than {MAX_STACK_NAME} characters"
+            f"{path}: stages.{name}.stack: {stack!r} has more than {MAX_STACK_NAME} characters"
         )
     own = {"Stage": name, "TablePrefix": f"{stack}-"}  # two stages of an account share no table
     if stage.schedules:  # a list's commas are between its entries

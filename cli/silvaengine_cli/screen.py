@@ -77,8 +77,8 @@ class Screen:
         status = str(record.get("status", ""))
         cells = {
             "time": time.strftime("%H:%M:%S", time.localtime(line.timestamp / 1000)),
-            "kind": _kind(record),
-            "path": _path(record),
+            "kind": kind_of(record),
+            "path": path_of(record),
             "tenant": str(record.get("endpoint_id", "-")),
             "status": status,
             "ms": f"{record.get('total_ms', 0):.0f} ms",
@@ -113,13 +113,14 @@ def own_frames(trace: str) -> str:
     return shorter if "  File " in shorter else trace
 
 
-def _kind(record: Record) -> str:
+def kind_of(record: Record) -> str:
     """Return what came: an HTTP method, a WebSocket's route, the source of an event, or else the service."""
     names = ("method", "route", "source", "service")
     return str(next(record[name] for name in names if record.get(name))).removeprefix("$")
 
 
-def _path(record: Record) -> str:
+def path_of(record: Record) -> str:
+    """Return what it is for: area, tenant and function, or how many records."""
     parts = [record.get(name) for name in ("area", "endpoint_id", "function")]
     path = "/" + "/".join(str(part or "-") for part in parts) if any(parts) else ""
     records = record.get("records")

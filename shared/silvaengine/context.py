@@ -106,8 +106,11 @@ METER_LIMIT = 2**53  # beyond it JSON's numbers are no longer exact: RFC 8259, s
 _start_callbacks: list[Callable[[], None]] = []
 _running_calls = 0
 
-_current: ContextVar[CurrentInvocation] = ContextVar("silvaengine_current_invocation")
-_meters: ContextVar[dict[str, float]] = ContextVar("silvaengine_meters")
+_current: ContextVar[tuple[CurrentInvocation, dict[str, float]]] = ContextVar(
+    "silvaengine_current_invocation"
+)
+"""The running call and its meters."""
+
 _metering = Lock()
 
 
@@ -118,7 +121,7 @@ def current_invocation() -> CurrentInvocation:
         LookupError: no call is running.
     """
     try:
-        return _current.get()
+        return _current.get()[0]
     except LookupError:
         raise LookupError("current_invocation() works only while the worker calls a function") from None
 
@@ -138,7 +141,7 @@ def meter(name: str, amount: float = 1) -> None:
         LookupError: no call is running.
     """
     try:
-        meters = _meters.get()
+        meters = _current.get()[1]
     except LookupError:
         raise LookupError("meter() works only while the worker calls a function") from None
     if not (isinstance(name, str) and len(name) <= METER_NAME and name.isascii() and name.isidentifier()):
@@ -161,21 +164,16 @@ class bind:  # noqa: N801 - a context manager, called like a function
     ``meters`` gets what the call counts by ``meter``.
     """
 
-    __slots__ = ("_current", "_meters", "_tokens")
+    __slots__ = ("_current", "_tokens")
 
     def __init__(self, current: CurrentInvocation, meters: dict[str, float] | None = None) -> None:
-        self._current = current
-        self._meters = {} if meters is None else meters
+        self._current = current, {} if meters is None else meters
 
     def __enter__(self) -> None:
         """Begin the call."""
         global _running_calls  # noqa: PLW0603 - one process serves one call at a time
         _running_calls += 1
-        self._tokens = (
-            _current.set(self._current),
-            tenant.set(self._current.endpoint_id),
-            _meters.set(self._meters),
-        )
+        self._tokens = _current.set(self._current), tenant.set(self._current[0].endpoint_id)
         for callback in _start_callbacks:
             callback()
 
@@ -185,7 +183,6 @@ class bind:  # noqa: N801 - a context manager, called like a function
         _running_calls -= 1
         _current.reset(self._tokens[0])
         tenant.reset(self._tokens[1])
-        _meters.reset(self._tokens[2])
 
 
 def is_foreign_thread() -> bool:

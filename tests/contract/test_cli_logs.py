@@ -79,6 +79,14 @@ def test_json_is_what_was_written(written: Written, logs: Logs) -> None:
     ]
 
 
+def test_a_job_is_shown_with_its_records(written: Written, logs: Logs) -> None:
+    """They name its request, whose id is found first."""
+    written.put_records("Worker", {"message": "began", "request_id": "r3"}, later=-8_000)
+    written.put_records("Worker", {**WORKER, "request_id": "r3", "job_id": "j3"}, later=-7_000)
+    lines = [json.loads(line) for line in logs("--request", "j3", "--json").stdout.splitlines()]
+    assert [line.get("job_id") or line["message"] for line in lines] == ["j3", "began"]
+
+
 def test_the_last_lines_are_shown(written: Written, logs: Logs) -> None:
     """What is left out is said, apart from the lines."""
     result = logs("--limit", "1", "--json")

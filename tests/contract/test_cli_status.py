@@ -152,6 +152,24 @@ def test_a_person_sees_one_screen(written: Written, status: Status) -> None:
 def test_no_more_lines_are_read_than_asked_for(written: Written, status: Status) -> None:
     """The last are; of how long a time they are is said."""
     shown = status("--since", "1d", "--lines", "1").stdout.splitlines()[0]
-    assert shown == "read: 18 lines of the last 144 min 0 s, no further back than --lines"
+    assert shown == "read: 18 lines of the last 10 s, no further back than --lines"
     facts: dict[str, Any] = json.loads(status("--since", "1d", "--json").stdout)
     assert facts["tenants"]["old"]["refused"] == 1
+
+
+def test_watching_shows_it_anew_until_ctrl_c(
+    written: Written, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time with what was written meanwhile."""
+
+    def pause(_seconds: float) -> None:
+        if pauses:
+            raise KeyboardInterrupt
+        pauses.append(1)
+        written.put_records("Worker", RAN, later=-1)
+
+    pauses = list[int]()
+    monkeypatch.setattr("silvaengine_cli.commands.status.time.sleep", pause)
+    shown = status("--watch")
+    assert shown.exit_code == 0
+    assert [line.split()[1] for line in shown.stdout.splitlines() if "lines of" in line] == ["18", "19"]

@@ -17,6 +17,7 @@ from silvaengine.tables import (
     HOOKS,
     PACKAGES,
     TABLES,
+    USAGE,
     Table,
     is_internal,
 )
@@ -29,6 +30,7 @@ from silvaengine_cli.tenants.deletion import TenantDeletion
 from silvaengine_cli.tenants.file import read_tenant, write_tenant
 from silvaengine_cli.tenants.pins import Pins
 from silvaengine_cli.tenants.rows import all_rows, read_tenant_rows
+from silvaengine_tasks.usage.rows import DELETED, item_key, progress_key, tenant_digest
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 STACK = "arn:aws:lambda:us-east-1:123456789012:function:stack"
@@ -53,6 +55,12 @@ def target(endpoint: str) -> Row:
     return {"endpoint_id": endpoint, "funct": "hello"}
 
 
+def used(endpoint_id: str) -> Row:
+    """Return a row of usage."""
+    owner = {"endpoint_id": endpoint_id, "hour": 500_000, "function": "f"}
+    return {"month": "2027-01", "item": item_key(endpoint_id, 500_000, "f", "stack"), **owner, "calls": 3}
+
+
 ROWS: list[tuple[Table, Row]] = [
     (
         FUNCTIONS,
@@ -75,6 +83,7 @@ ROWS: list[tuple[Table, Row]] = [
     (CONFIG_DATA, setting("silvaengine_events", [target("acme"), target("acme2")], "queue:both")),
     (CONFIG_DATA, setting("silvaengine:keys", 1, "acme:sek_1")),
     (CONFIG_DATA, setting("silvaengine:cache:method", 1, "acme")),
+    (USAGE, used("acme")),
 ]
 # Of others, whose ids begin or end alike; of the operator.
 OTHERS: list[tuple[Table, Row]] = [
@@ -92,6 +101,8 @@ OTHERS: list[tuple[Table, Row]] = [
     (CONFIG_DATA, setting("silvaengine:keys", 1, "acme2:sek_1")),
     (CONFIG_DATA, setting("silvaengine:keys", 1, "acme:x:sek_1")),
     (CONFIG_DATA, setting("silvaengine:cache:method", 1, "acme2")),
+    (USAGE, used("acme2")),
+    (USAGE, {**progress_key("acme"), "hour": 500_000}),
 ]
 
 
@@ -150,12 +161,13 @@ def test_a_tenants_rows_go_and_no_others(tables: RegistryTables) -> None:
     """Nothing that names the tenant is left; rows of others are as they were, shared ones without it."""
     OfTables(tables).delete()
     left = contents(tables)
+    assert left.pop(("usage", DELETED, tenant_digest("acme")))["at"] > 0
     assert left.pop(("connections", "1", "sek_3"))["endpoints"] == ["shop"]
     assert left.pop(("configdata", "silvaengine_events", "queue:both"))["value"] == [target("acme2")]
     assert left == {(table.name, *table.key_of(row)): row for table, row in (ROWS[0], *OTHERS)}
 
 
-@pytest.mark.parametrize("steps", range(10))
+@pytest.mark.parametrize("steps", range(11))
 def test_a_deletion_that_broke_off_is_finished(tables: RegistryTables, steps: int) -> None:
     """After any step a second run finds what is left, also settings that only its key rows name."""
     OfTables(tables).delete(steps)
@@ -234,6 +246,7 @@ def test_a_tenant_is_restored_from_its_file(tables: RegistryTables, run: Run, tm
     expected["connections", "1", "sek_3"]["endpoints"] = ["shop", "acme"]
     expected["configdata", "silvaengine_events", "queue:both"]["value"] = [target("acme2"), target("acme")]
     assert {name: row for name, row in after.items() if name in expected} == expected
+    assert ("usage", DELETED, tenant_digest("acme")) not in after, "its last hours are counted again"
 
 
 def test_a_restoration_changes_nothing_that_is_there(

@@ -234,6 +234,7 @@ def deployed(project: Path, engine: LocalEngine, api_kind: str = "rest") -> Iter
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
             "SnsTopicArn": topic,
+            "UsageMetering": "false",  # a test rolls up when it has called
             # A message that fails comes again so soon that a test can wait for its last receive.
             "EventQueueVisibilityTimeout": "10",
             **event_sources(engine),

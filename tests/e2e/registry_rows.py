@@ -52,6 +52,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "note_effect": {},
     "show_guarded": {"auth_required": True, "area": "talks"},
     "push": {"broadcasts": True},
+    "begin_story": {"broadcasts": True},
     "show": {},
     "metered": {},
     "metered_later": {"function_name": "metered", "funct_type": "Event"},

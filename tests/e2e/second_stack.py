@@ -17,7 +17,8 @@ def deploy_again(deployment: Deployment, stack: str, parameters: Mapping[str, st
     template = stacks.get_template(StackName=deploy.LOCAL_STACK)["TemplateBody"]
     objects.create_bucket(Bucket=BUCKET)
     objects.put_object(Bucket=BUCKET, Key=stack, Body=json.dumps(template))
-    values = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **parameters}
+    addresses = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url}
+    values = {**addresses, "UsageMetering": "false", **parameters}
     stacks.create_stack(
         StackName=stack,
         TemplateURL=f"{engine.url}/{BUCKET}/{stack}",  # it is too large to be sent along

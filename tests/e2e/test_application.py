@@ -3,13 +3,17 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.readme.walkthrough import environment
+from tests.wheel import build_wheel, install
 
 from silvaengine_cli.deployment import Deployment, read_local_deployment
+from silvaengine_cli.engine import CREDENTIALS
 
 from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, running
 from .http_client import Api
@@ -36,7 +40,12 @@ rate = 0.2
 
 def silvaengine(folder: Path, *arguments: str) -> str:
     """Run a command in a folder; return what it printed."""
-    done = subprocess.run([SILVAENGINE, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return run([SILVAENGINE, *arguments], folder)
+
+
+def run(command: list[str], folder: Path, variables: Mapping[str, str] | None = None) -> str:
+    """Run a program in a folder, with other variables than ours if any are given; return what it printed."""
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -89,15 +98,39 @@ def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
     """It has its own stack, tables, variables and settings, and needs no change any more."""
     where = ("--stage", "prod", "--local")
     silvaengine(dev.project, "deploy", "--yes", *where)
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack(dev, "shop-prod")["Outputs"]}
-    api = Api(outputs["ApiUrl"])
+    api = Api(outputs(dev, "shop-prod")["ApiUrl"])
     assert api.get("/core/acme/greet_hello").json() == {"message": "Good day, world!"}
     assert "rate: 0.2" in silvaengine(dev.project, "export", *where)
     assert "nothing to do" in silvaengine(dev.project, "diff", *where)
 
 
-def test_parameters_that_change_between_two_runs_lose_nothing(dev: Dev) -> None:
-    """A bucket's objects, jobs and rows of the first run are there in the second, with what it took away."""
+def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
+    """Each step, in its order, as GitHub runs it, with the engine for the account whose role it takes."""
+    wheel = build_wheel(tmp_path)
+    programs = install(wheel, tmp_path / "venv", "pip")
+    workflow = yaml.safe_load((dev.project / ".github/workflows/ci.yml").read_text())
+    assert [*workflow["jobs"]] == ["test", "publish"]
+    assert workflow["jobs"]["publish"]["needs"] == "test"
+    dev.replace("packages/hello/hello/__init__.py", "}, {name}!", "}, dear {name}!")
+    dev.replace("packages/hello/tests/test_hello.py", ", Ada!", ", dear Ada!")
+    for job in workflow["jobs"].values():
+        variables = environment(programs) | {"PIP_FIND_LINKS": str(wheel.parent)}
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@"):
+                variables |= account(dev, step["with"]["aws-region"])
+            elif "run" in step:
+                run(["/bin/bash", "-e", "-c", step["run"]], dev.project, variables)
+    api = Api(outputs(dev, "shop-prod")["ApiUrl"])
+    expected = {"message": "Good day, dear world!"}
+    eventually(lambda: api.get("/core/acme/greet_hello").json() == expected, lambda: dev.printed)
+    upgrade = [str(programs / "silvaengine"), "upgrade", "prod", "--local"]  # where sam isn't installed
+    assert "silvaengine deploy --stage prod" in run(upgrade, dev.project, environment(programs))
+
+
+def test_parameters_that_change_between_two_runs_lose_nothing(
+    dev: Dev, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket's objects, jobs and rows of the first run are there in the second, which has no network."""
     accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
     status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
     eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
@@ -106,6 +139,7 @@ def test_parameters_that_change_between_two_runs_lose_nothing(dev: Dev) -> None:
     dev.process.wait(SECONDS)
     dev.replace("silvaengine.toml", '\nEventSchedule = "cron(0 3,4 * * ? *)"', "\nLogRetentionDays = 3")
     dev.replace("silvaengine.toml", "\nhourly = ", "\nweekly = ")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # where nobody listens
     with running(dev.project, dev.project.parent / "output-2") as again:
         again.wait_for_line("Ctrl-C ends")
         assert again.api.get(status).json()["status"] == "succeeded"
@@ -130,6 +164,17 @@ def parameters(dev: Dev) -> dict[str, str]:
     """Return the running stack's parameters."""
     given = stack(dev, "silvaengine-local")["Parameters"]
     return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+
+
+def outputs(dev: Dev, name: str) -> dict[str, str]:
+    """Return the outputs of a stack of the running engine."""
+    return {each["OutputKey"]: each["OutputValue"] for each in stack(dev, name)["Outputs"]}
+
+
+def account(dev: Dev, region: str) -> dict[str, str]:
+    """Return what the action that takes a role leaves behind, and where the engine is."""
+    url = read_local_deployment(dev.project)["endpoint_url"]
+    return {**CREDENTIALS, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_ENDPOINT_URL": url}
 
 
 def stack(dev: Dev, name: str) -> Any:

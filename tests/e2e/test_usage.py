@@ -21,7 +21,7 @@ def run(deployment: Deployment, *arguments: str) -> str:
     """Run a command on the stack; return what it prints."""
     where = ["--stack", deploy.LOCAL_STACK, "--endpoint-url", deployment.engine.url, "--region", "us-east-1"]
     done = CliRunner().invoke(cli, [*arguments, *where])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.output + deployment.written()[-6000:]
     return done.stdout
 
 

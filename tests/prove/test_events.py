@@ -97,9 +97,10 @@ def test_a_stream_calls_a_function(target: Target) -> None:
 
 
 def test_a_schedule_calls_a_function(target: Target) -> None:
-    """A rule of each minute calls what is bound to the schedule."""
+    """A rule of each minute calls what is bound to the schedule, the stack's own and one with a name."""
     since = time.time()
-    assert eventually(lambda: target.notes("schedule", since), bool, 150)
+    notes = eventually(lambda: [target.notes(name, since) for name in ("stack", "minutely")], all, 150)
+    assert all(notes)
 
 
 @pytest.mark.proves("visibility")

@@ -34,7 +34,7 @@ class Walkthrough:
     def __init__(self, folder: Path, resources: ExitStack, programs: Path) -> None:
         self._folder = folder
         self._resources = resources
-        self._environment = _environment(programs)
+        self._environment = environment(programs)
         self._typed: list[str] = []  # what a shell remembers
         self._screens: list[Path] = []
         self._edited: dict[str, int] = {}  # files, and how often the screens had named them before
@@ -158,7 +158,7 @@ class Walkthrough:
         return "".join(screen.read_text(errors="replace") for screen in self._screens)
 
 
-def _environment(programs: Path) -> dict[str, str]:
+def environment(programs: Path) -> dict[str, str]:
     """Return our environment with programs in front, and without our sources and what tests left in it."""
     ours = os.environ  # noqa: TID251 - it is for programs
     left = ("MAKE", "MFLAGS", "AWS_", "PYTHONPATH", "VIRTUAL_ENV")

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.cli.package_files import PLATFORM
 
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.websocket.broadcasts import BroadcastCounts
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import Resources
 from silvaengine_cli.publishing.monitoring import metric_filters
-from silvaengine_websocket.broadcaster import BroadcastCounts
 
 from .conftest import LAMBDAS, TEMPLATE, ResourcesWith
 from .filter_pattern import matches, select

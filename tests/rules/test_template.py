@@ -675,8 +675,11 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
     groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
     table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
     assert rights(resources, "Usage") == logs("Usage") | {
-        "logs:DescribeLogGroups": {f"{groups}*"},
-        "logs:FilterLogEvents": {f"{groups}/aws/lambda/silvaengine-{name}:*" for name in (*LAMBDAS, "pkg-*")},
+        "logs:DescribeLogGroups": {"*"},
+        "logs:FilterLogEvents": {
+            f"{groups}/aws/lambda/silvaengine-{each}"
+            for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
+        },
         **{f"dynamodb:{action}": {table} for action in ("GetItem", "PutItem", "Query")},
     }
     assert {*log_events.LAMBDAS} == LAMBDAS.keys()
@@ -821,9 +824,17 @@ def test_conditions_compare_strings() -> None:
 
 def test_a_loop_begins_with_a_type() -> None:
     """AWS::LanguageExtensions fails where `Condition` is the first key inside Fn::ForEach."""
-    loops = [loop for name, loop in TEMPLATE["Resources"].items() if name.startswith("Fn::ForEach::")]
-    first = [next(iter(resource)) for _, _, resources in loops for resource in resources.values()]
+    first = [next(iter(resource)) for resource in looped(TEMPLATE["Resources"], within=False)]
     assert first == ["Type"] * len(first) != []
+
+
+def looped(resources: Resources, *, within: bool) -> Iterator[dict[str, Any]]:
+    """Yield the resources that are written inside of a loop."""
+    for name, resource in resources.items():
+        if name.startswith("Fn::ForEach::"):
+            yield from looped(resource[2], within=True)  # type: ignore[index]
+        elif within:
+            yield resource
 
 
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
@@ -894,6 +905,17 @@ def test_access_logs_are_asked_for(resources_with: Callable[..., Resources]) -> 
     assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {
         "Fn::GetAtt": ["AccessLogGroup", "Arn"]
     }
+
+
+def test_xray_is_asked_for(resources_with: Callable[..., Resources]) -> None:
+    """It costs, so that nobody has it by default; without it no role may send it anything."""
+    assert TEMPLATE["Parameters"]["XRayTracing"]["Default"] == "false"
+    for wish, allowed in (("false", None), ("true", {"*"})):
+        resources = resources_with(XRayTracing=wish)
+        for name in ALWAYS:
+            mode = resources[name]["Properties"]["TracingConfig"]["Mode"]
+            assert mode == {"Fn::If": ["TracesByXRay", "Active", "PassThrough"]}
+            assert rights(resources, name).get("xray:PutTraceSegments") == allowed
 
 
 def test_a_layer_is_its_stacks_own(resources: Resources) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from silvaengine.tables import USAGE
 from silvaengine_tasks.usage.roll_up import LATE_HOURS
-from silvaengine_tasks.usage.rows import HOUR
+from silvaengine_tasks.usage.rows import HOUR, deletion_row
 
 from .usage import FAULTS, SLOW_SECONDS, START, Fault, World, simulate
 
@@ -99,3 +100,23 @@ def test_a_line_later_than_two_hours_after_its_hour_is_not_counted() -> None:
         world.roll_up()
         world.now += HOUR
     assert sum(amounts["calls"] for amounts in world.counted().values()) == 1
+
+
+def test_what_a_tenant_used_before_its_deletion_is_not_counted_again() -> None:
+    """Its hour is read twice more; only what it calls afterwards counts."""
+    world, by = World(), ("acme", "ask")
+    world.call(by=by)
+    world.now += 60
+    row = deletion_row("acme", world.now)
+    assert "acme" not in str(row)
+    world.dynamodb.put(USAGE, **row)
+    world.call(by=("globex", "ask"))
+    world.roll_up()
+    assert {owner for owner, _, _ in world.counted()} == {"globex"}
+    world.now += 60
+    world.call(by=by)
+    world.roll_up()
+    assert {owner: amounts["calls"] for (owner, _, _), amounts in world.counted().items()} == {
+        "globex": 1,
+        "acme": 1,
+    }

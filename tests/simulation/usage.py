@@ -21,6 +21,7 @@ from ..fakes.dynamodb import MemoryDynamoDB
 START = 500_000  # an hour in 2027
 TENANTS, FUNCTIONS = ("acme", "globex", "initech"), ("ask", "order", "résumé")
 MEMORY = {"Worker": 512, "HttpGateway": 256, "pkg-shop": 1024}
+STACK = "silvaengine"
 SLOW_SECONDS = 600.0  # that a run which is overtaken waits
 PAGE = 7  # events; CloudWatch's have up to 10,000
 
@@ -102,9 +103,9 @@ class World:
     def roll_up(self, at: Mapping[int, Fault] | None = None, seen: list[str] | None = None) -> bool:
         """Run the roll-up with these faults at its boundaries; return whether it ended."""
         process = Process(self, at or {}, seen if seen is not None else [])
-        rows = UsageRows(TableReader(lambda: process, "se-"), TableWriter(lambda: process, "se-"))
+        rows = UsageRows(TableReader(lambda: process, "se-"), TableWriter(lambda: process, "se-"), STACK)
         try:
-            RollUp(LogEvents(lambda: process, "silvaengine"), rows, lambda: self.now, threads=1).run()
+            RollUp(LogEvents(lambda: process, STACK), rows, lambda: self.now, threads=1).run()
         except (DiedError, UnavailableError):
             return False
         return True
@@ -171,7 +172,7 @@ class Process:
         filterPattern: str,  # noqa: N803
         nextToken: str = "0",  # noqa: N803
     ) -> dict[str, Any]:
-        hours = self._world.logs[logGroupName.removeprefix("/aws/lambda/silvaengine-")]
+        hours = self._world.logs[logGroupName.removeprefix(f"/aws/lambda/{STACK}-")]
         visible = [
             {"timestamp": timestamp, "message": message}
             for timestamp, since, message in hours.get(startTime // (HOUR * 1000), ())

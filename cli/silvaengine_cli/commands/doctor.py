@@ -44,14 +44,14 @@ def doctor(
     published: bool,
     as_json: bool,
 ) -> None:
-    """Find what is wrong with a deployment, and what to do; or what packages lack, before there is one.
+    """Find what is wrong with a deployment, or with packages.
 
     With --stage, --stack or --local it examines that deployment: its stack, tables, keys, secrets, functions
     and packages, each asked in the Lambda where it runs, rights, queues, rules, Redis, names, quotas, and
-    this machine's clock. --keys checks only keys and settings, --published only packages and quotas. Else it
-    reads function packages, without running them; what a package has in several places is one line, and
-    with --json each place is there, and so are the notes, which change nothing. Exits with 1 when it has
-    found something.
+    this machine's clock. Each finding says what to do. --keys checks only keys and settings, --published only
+    packages and quotas. Else it reads function packages, without running them; what a package has in several
+    places is one line, and with --json each place is there, and so are the notes, which change nothing.
+    Exits with 1 when it has found something.
 
     \b
     Examples:

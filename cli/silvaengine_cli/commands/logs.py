@@ -12,14 +12,14 @@ import click
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, limit_option, operator_options
 from silvaengine_cli.logs import Line, LogReader, LogTail
-from silvaengine_cli.logs.choice import Choice, by_request
+from silvaengine_cli.logs.choice import Choice, by_request, requests_pattern
 from silvaengine_cli.logs.groups import log_groups
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
 
 SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "usage", "worker")
-POLL_SECONDS = 1.0
+LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
 type Show = Callable[[Iterable[Line]], None]
@@ -89,12 +89,23 @@ def logs(
     if follow:
         _follow(deployment, reader, choice, lambda lines: show(grouped(lines)))
         return
-    found = [*grouped(reader.lines(since, pattern=choice.pattern))]
+    found = [*grouped(_read(reader, since, choice))]
     show(found[-limit:])
     if len(found) > limit:
         click.echo(f"{len(found) - limit} earlier lines are left out: --limit", err=True)
     if not found:
         click.echo("nothing was written since then that is asked for: --since goes further back", err=True)
+
+
+def _read(reader: LogReader, since: int, choice: Choice) -> Iterable[Line]:
+    """Return the lines, and the records of a job, which name its request alone."""
+    lines = reader.lines(since, pattern=choice.pattern)
+    if choice.request is None:
+        return lines
+    found = [*lines]
+    requests = {line.record.get("request_id") for line in found if choice.wants(line)}
+    others = {str(each) for each in requests - {None, choice.request}}
+    return reader.lines(since, pattern=requests_pattern(others | {choice.request})) if others else found
 
 
 def open_reader(deployment: Deployment) -> LogReader:
@@ -110,7 +121,7 @@ def _follow(deployment: Deployment, reader: LogReader, choice: Choice, show: Sho
     try:
         while True:
             show(tail.new_lines())
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOCAL_SECONDS if deployment.is_local else AWS_SECONDS)
             if time.monotonic() - looked_at > GROUPS_SECONDS:
                 reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from silvaengine_cli.output import print_json, print_result
 from silvaengine_cli.output_file import check_new, output_options, write_private
 from silvaengine_cli.tenants.deletion import TenantDeletion
 from silvaengine_cli.tenants.file import read_tenant, write_tenant
-from silvaengine_cli.tenants.restoring import restore_rows
+from silvaengine_cli.tenants.restoring import forget_deletion, restore_rows
 from silvaengine_cli.tenants.rows import all_rows, read_tenant_rows
 
 
@@ -31,7 +31,7 @@ def tenant() -> None:
 @output_options
 @deployment_options
 def export(deployment: Deployment, endpoint: str, output: Path | None, force: bool) -> None:
-    """Write the registry's rows of ENDPOINT: its row, API keys without secrets, settings, hooks and bindings.
+    """Write the rows of ENDPOINT: its own, API keys without secrets, settings, hooks, bindings and usage.
 
     Functions, jobs and cached values are not in it. It holds settings in clear text: mind where you put it.
 
@@ -69,6 +69,7 @@ def restore(deployment: Deployment, file: Path, as_json: bool) -> None:
     content = read_tenant(file.read_text(), str(file))
     try:
         done = restore_rows(deployment.tables(), content.rows)
+        forget_deletion(deployment.tables(), content.tenant)
     finally:
         announce_rows(deployment)
     lines = [f"kept as it is: {name}" for name in done.kept]
@@ -88,9 +89,9 @@ def restore(deployment: Deployment, file: Path, as_json: bool) -> None:
 def delete(deployment: Deployment, endpoint: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete ENDPOINT with everything that is its own: it can't be undone.
 
-    First no key opens it any more, then its connections are closed, and its jobs, settings, keys and cached
-    values are deleted. Parts of rows that other tenants share go, the rest stays. Where it breaks off, run it
-    again; it exits with 1 while something is left.
+    First no key opens it any more, then its connections are closed, and its jobs, usage, settings, keys and
+    cached values are deleted. Parts of rows that other tenants share go, the rest stays. Where it breaks off,
+    run it again; it exits with 1 while something is left.
 
     \b
     Examples:

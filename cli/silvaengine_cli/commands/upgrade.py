@@ -48,12 +48,14 @@ def upgrade(
     )
     from silvaengine_cli.project import Project, parameters_given
     from silvaengine_cli.publishing.behind import packages_before_upgrade
+    from silvaengine_cli.sam import import_sam
     from silvaengine_cli.stages import parameters_to_deploy, target_of
 
     project = Project.find(Path.cwd())
     platform, stage = project.platform(), project.stage(environment)
     target = target_of(stage, deployment)
     parameters = parameters_to_deploy(project, stage, target.endpoint_url) | parameters_given(given)
+    import_sam(platform)
     try:
         deployed = read_deployed(stage.stack, target.client)
         after = next_stack(load(platform / "template.yaml"), deployed.stack, parameters)

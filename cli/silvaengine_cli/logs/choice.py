@@ -54,6 +54,11 @@ class Choice:
         )
 
 
+def requests_pattern(ids: Iterable[str]) -> str:
+    """Return the filter pattern of all that these requests have written, but for what functions print."""
+    return f"{{ {' || '.join(f'($.request_id = "{each}")' for each in sorted(ids))} }}"
+
+
 def level_of(record: Record) -> int:
     """Return a log record's level; what a function prints is information."""
     return logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)

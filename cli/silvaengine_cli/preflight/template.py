@@ -38,8 +38,8 @@ def declared_in(path: Path, *sections: str) -> dict[str, Any]:
     import yaml
 
     found = re.findall(rf"^(?:{'|'.join(sections)}):\n(?:(?: .*)?\n)+", path.read_text(), re.MULTILINE)
-    declared: dict[str, Any] = {"Parameters": {}, **(yaml.safe_load("".join(found)) or {})}
-    return declared
+    declared: dict[str, Any] = yaml.safe_load("".join(found)) or {}
+    return {section: declared.get(section, {}) for section in sections}
 
 
 def parameters_of(template: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,7 @@ def parameters(name: str, topic_arn: str = "", stream_arn: str = "") -> dict[str
         "EventStreamArn": stream_arn,
         "EventRuleSources": name,
         "EventSchedule": "rate(1 minute)",
+        "EventSchedules": "minutely=rate(1 minute),never=cron(0 0;12 1 1 ? 2099)",
         # Short, so that a message fails five times within minutes: a queue hides messages for as long as its
         # function may run, at the least.
         # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html

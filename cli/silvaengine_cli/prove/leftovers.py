@@ -72,6 +72,14 @@ _KINDS: Mapping[str, _Kind] = {
         {"IncludePlannedDeletion": True},
         {"ForceDeleteWithoutRecovery": True},
     ),
+    "composite alarm": _Kind(
+        "cloudwatch",
+        "describe_alarms",
+        "CompositeAlarms[].AlarmName",
+        "delete_alarms",
+        "AlarmNames",
+        {"AlarmTypes": ["CompositeAlarm"]},
+    ),
     "alarm": _Kind(
         "cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName", "delete_alarms", "AlarmNames"
     ),

@@ -8,6 +8,7 @@ _HOURS_OF_A_MONTH = 730
 _MONTHLY = {
     "secret_months": "AWS::SecretsManager::Secret",
     "alarm_months": "AWS::CloudWatch::Alarm",
+    "composite_alarm_months": "AWS::CloudWatch::CompositeAlarm",
     "metric_months": "AWS::Logs::MetricFilter",
 }
 # Secrets, alarms and metrics are counted from the template and charged by the hour.

@@ -37,7 +37,7 @@ def metric_filters(platform: Platform, log_group: str) -> Resources:
 def _filters(
     platform: Platform, log_group: str, prefix: str, dimension: str, metrics: Iterable[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    declared = declared_in(platform_file("template.yaml"), "Mappings")["Metrics"]
+    declared = declared_in(platform_file("template.yaml"), "Mappings")["Mappings"]["Metrics"]
     for each in metrics:
         transformation = {
             "MetricNamespace": _namespace(platform),

@@ -123,7 +123,8 @@ LambdaArn = Annotated[
     _matching(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN"),
 ]
 SourceName = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region")]
-_EXPRESSION = r"rate\([^()]{1,200}\)|cron\([^()]{1,200}\)"
+Region = Annotated[str, _matching(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", "a region such as eu-central-1")]
+_EXPRESSION = r"(rate|cron)\([A-Za-z0-9 ,*?/#-]{1,200}\)"
 ScheduleExpression = Annotated[str, _matching(_EXPRESSION, "rate(1 hour) or cron(0 3 * * ? *)")]
 ScheduleName = Annotated[
     str,

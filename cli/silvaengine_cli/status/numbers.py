@@ -10,8 +10,8 @@ from typing import Any
 from silvaengine_cli.logs import Line, LogReader
 from silvaengine_cli.logs.choice import has_failed, is_event
 
-SLICES = 10
-"""Into which a time is divided, the last one read first."""
+FIRST_MS = 10_000
+"""Of the part of a time that is read first, its last one; each before it is twice as long."""
 LINES = "{ $.total_ms >= 0 }"
 """The pattern of invocations' lines.
 
@@ -66,8 +66,8 @@ class Measured:
 def measure(reader: LogReader, since: int, most: int) -> Measured:
     """Return the numbers of the time until now, as far back as so many lines go.
 
-    Reading takes time on AWS, about a second for each two thousand lines, so that the last part is read
-    first, and no further once there are enough.
+    A response of AWS has a megabyte at most, about two thousand lines, so that the last part of the time is
+    read first, and nothing before it once there are enough.
 
     Args:
         reader: of the deployment's logs.
@@ -75,10 +75,9 @@ def measure(reader: LogReader, since: int, most: int) -> Measured:
         most: lines after which no earlier part is read.
     """
     now = int(time.time() * 1000)
-    length = max((now - since) // SLICES, 1)
-    found, begin = list[Line](), now
+    found, begin, length = list[Line](), now, FIRST_MS
     while begin > since and len(found) < most:
-        end, begin = begin, max(begin - length, since)
+        end, begin, length = begin, max(begin - length, since), 2 * length
         found += [each for each in reader.lines(begin, end, pattern=LINES) if each.is_invocation]
     return Measured(
         (now - begin) / 1000,

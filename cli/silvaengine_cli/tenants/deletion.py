@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from silvaengine.tables import CONFIG_DATA
+from silvaengine.tables import CONFIG_DATA, USAGE
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.open_connections import OpenConnections
@@ -12,6 +12,7 @@ from silvaengine_cli.operator import announce_rows, operate
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.tenants.pins import Pins
 from silvaengine_cli.tenants.rows import TenantRow, internal_rows, read_tenant_rows
+from silvaengine_tasks.usage.rows import deletion_row
 
 MOST_SECONDS = 60.0  # what instances that look at the registry more rarely write meanwhile is left, and said
 
@@ -74,6 +75,7 @@ class TenantDeletion:
         yield Step("settings", lambda: rows.settings, self._delete)
         yield Step("hooks", lambda: rows.hooks, self._delete)
         yield Step("bindings", lambda: rows.bindings, self._delete)
+        yield Step("usage", lambda: rows.usage, self._delete_usage)
         yield Step("pins", self._pins.find, self._pins.delete)
         yield Step("uses and clears", lambda: internal_rows(self._tables, endpoint_id), self._delete_internal)
         yield Step("API keys", lambda: rows.keys, self._delete)
@@ -85,6 +87,14 @@ class TenantDeletion:
                 self._tables.delete(each.table, each.before)
             else:
                 self._tables.update(each.table, each.before, each.rest)
+
+    def _delete_usage(self, rows: Sequence[TenantRow]) -> None:
+        """Delete usage; what the logs still say of it until now isn't counted again."""
+        tombstone = deletion_row(self._endpoint_id, time.time())
+        if before := self._tables.get(USAGE, *USAGE.key_of(tombstone)):
+            self._tables.delete(USAGE, before)
+        self._tables.create(USAGE, tombstone)
+        self._delete(rows)
 
     def _delete_internal(self, rows: Sequence[Row]) -> None:
         for row in rows:

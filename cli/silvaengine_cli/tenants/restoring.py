@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from silvaengine.access.api_keys import PREFIX
-from silvaengine.tables import COMMON_ENDPOINT, CONFIG_DATA, CONNECTIONS, Table
+from silvaengine.tables import COMMON_ENDPOINT, CONFIG_DATA, CONNECTIONS, USAGE, Table
 from silvaengine_cli.registry.bindings import is_binding, target_identity
 from silvaengine_cli.registry.rows import Row, row_name
 from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_tasks.usage.rows import DELETED, tenant_digest
 
 
 class Restored(NamedTuple):
@@ -36,6 +37,12 @@ def restore_rows(tables: RegistryTables, rows: Iterable[tuple[Table, Row]]) -> R
         if table is CONNECTIONS and _opens_nothing(merged):
             done.keys.append((row["endpoint_id"], row["api_key"]))
     return done
+
+
+def forget_deletion(tables: RegistryTables, endpoint_id: str) -> None:
+    """Let usage be counted again of hours in which the tenant was deleted and restored."""
+    if row := tables.get(USAGE, DELETED, tenant_digest(endpoint_id)):
+        tables.delete(USAGE, row)
 
 
 def _with_part(table: Table, existing: Row, row: Row) -> Row:

@@ -20,6 +20,7 @@ from silvaengine.tables import (
     HOOKS,
     KEY_USE_SETTING_ID,
     STREAMS_SETTING_ID,
+    USAGE,
     Table,
 )
 from silvaengine_cli.registry.bindings import is_binding
@@ -53,6 +54,7 @@ class TenantRows:
     hooks: Sequence[TenantRow]
     settings: Sequence[TenantRow]
     bindings: Sequence[TenantRow]
+    usage: Sequence[TenantRow]
 
 
 def read_tenant_rows(tables: RegistryTables, endpoint_id: str) -> TenantRows:
@@ -73,6 +75,7 @@ def read_tenant_rows(tables: RegistryTables, endpoint_id: str) -> TenantRows:
         hooks=[_whole(HOOKS, hook) for hook in tables.scan(HOOKS) if hook["api_id"] == endpoint_id],
         settings=[_whole(CONFIG_DATA, row) for row in settings if row["setting_id"] in setting_ids],
         bindings=[part for row in filter(is_binding, settings) if (part := _binding(row, endpoint_id))],
+        usage=[_whole(USAGE, row) for row in tables.scan(USAGE) if row.get("endpoint_id") == endpoint_id],
     )
 
 
@@ -158,5 +161,5 @@ def _is_gateways(setting_id: str, endpoint_id: str, area: str = "") -> bool:
 
 def all_rows(rows: TenantRows) -> Iterator[TenantRow]:
     """Return all rows, each before those that refer to it, so that no request meets half a tenant."""
-    for part in (rows.settings, rows.hooks, rows.bindings, rows.keys, rows.endpoint):
+    for part in (rows.usage, rows.settings, rows.hooks, rows.bindings, rows.keys, rows.endpoint):
         yield from part

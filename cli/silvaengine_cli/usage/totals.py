@@ -14,16 +14,26 @@ from silvaengine_cli.registry.tables import from_item
 from silvaengine_cli.usage.period import Period
 from silvaengine_tasks.usage.counting import Owner, Usage
 from silvaengine_tasks.usage.roll_up import LATE_HOURS
-from silvaengine_tasks.usage.rows import PROGRESS, hour_text, item_key
+from silvaengine_tasks.usage.rows import hour_text, item_key, progress_key
 
-_NO_AMOUNTS = {*USAGE.key_names, "endpoint_id", "function", "hour", "read_at", "expires_at", "meters"}
+_NO_AMOUNTS = {
+    *USAGE.key_names,
+    "endpoint_id",
+    "function",
+    "stack",
+    "hour",
+    "read_at",
+    "expires_at",
+    "meters",
+}
 
 
 class Totals(NamedTuple):
     """What was used in a period.
 
-    ``usages`` are by tenant, and by function if that was asked for. ``last_hour`` is the last one that was
-    rolled up, None before the first; ``is_final`` says that the whole period was, for the last time.
+    ``usages`` are by tenant, and by function if that was asked for, of all stacks on the tables.
+    ``last_hour`` is the last one of this stack that was rolled up, None before the first; ``is_final`` says
+    that the whole period was, for the last time.
     """
 
     usages: dict[Owner, Usage]
@@ -65,9 +75,8 @@ class UsageTable:
         )
 
     def _last_hour(self) -> int | None:
-        response = self._dynamodb.get_item(
-            TableName=self._table, Key=encode_row(PROGRESS), ConsistentRead=True
-        )
+        key = encode_row(progress_key(self._deployment.stack))
+        response = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return int(from_item(response["Item"])["hour"]) if "Item" in response else None
 
     def rows(self, period: Period, endpoint_id: str | None = None) -> Iterator[Row]:

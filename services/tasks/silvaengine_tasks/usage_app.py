@@ -6,7 +6,7 @@ from functools import cache
 from silvaengine.aws.table_client import open_table_reader, open_table_writer
 from silvaengine.observability.handler import Handler, LambdaEvent, lambda_handler
 from silvaengine.observability.logging import configure_logging
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, require
 from silvaengine_tasks.usage.log_events import open_log_events
 from silvaengine_tasks.usage.roll_up import RollUp
 from silvaengine_tasks.usage.rows import UsageRows
@@ -32,7 +32,9 @@ def _deployed() -> RollUp:
     configure_logging(settings)
     reader = open_table_reader(settings.region, settings.table_prefix)
     writer = open_table_writer(settings.region, settings.table_prefix)
-    return RollUp(open_log_events(settings), UsageRows(reader, writer))
+    return RollUp(
+        open_log_events(settings), UsageRows(reader, writer, require(settings.stack_name, "STACK_NAME"))
+    )
 
 
 handler = create_handler(_deployed)

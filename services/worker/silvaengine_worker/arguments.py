@@ -4,7 +4,7 @@ The arguments are params, body and context of a payload.
 """
 
 import inspect
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -87,12 +87,9 @@ class Parameters(NamedTuple):
                 return name
         return None
 
-    def arrange(self, values: Mapping[str, object]) -> Arguments:
+    def arrange(self, values: dict[str, object]) -> Arguments:
         """Return values by name, which must be complete and none unknown, as the arguments of a call."""
-        by_name = dict(values)
-        if not self.positional:
-            return [], by_name
-        return [by_name.pop(name, default) for name, default in self.positional], by_name
+        return [values.pop(name, default) for name, default in self.positional], values
 
 
 def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
@@ -113,18 +110,15 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    keep_empty = call.callee.keep_empty
-    members = {
-        name: value
-        for name, value in _members(call, parameters).items()
-        if keep_empty or (value is not None and value != "")
-    }
-    untaken = parameters.untaken(members)
-    offered = offered_names(call) if untaken else _OFFERED
-    for name in untaken:
-        if name not in offered:
-            raise RequestError(_refusal(public_name(call), name))
-        del members[name]
+    members = _members(call, parameters)
+    if not call.callee.keep_empty:
+        members = {name: value for name, value in members.items() if value is not None and value != ""}
+    if untaken := parameters.untaken(members):
+        offered = offered_names(call)
+        for name in untaken:
+            if name not in offered:
+                raise RequestError(_refusal(public_name(call), name))
+            del members[name]
     missing = parameters.missing(members)
     if missing is not None:
         raise RequestError(f"Function {public_name(call)!r} requires the parameter {missing!r}")
@@ -150,7 +144,8 @@ def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     if context is not None and (parameters.takes("context") or _ROUTED in context):
         context = call.read_context()
     if call.aws_event is None:
-        members |= _body_members(call.body)
+        if call.body:
+            members |= _body_members(call.body)
         if isinstance(context, dict) and (given := context.get(_ROUTED)):
             members |= given  # again: whoever was admitted by a path isn't admitted to a body's members
         if context is not None:
@@ -160,10 +155,8 @@ def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     return members
 
 
-def _body_members(body: str | None) -> dict[str, Any]:
+def _body_members(body: str) -> dict[str, Any]:
     """Return a JSON object's members; another JSON value, or text that isn't JSON, as ``body``."""
-    if not body:
-        return {}
     value = read_body(body, _decode)
     if isinstance(value, dict):
         return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}

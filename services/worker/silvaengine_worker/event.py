@@ -29,6 +29,7 @@ SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slow
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _DETAILS_LIMIT = 16_384  # characters of JSON
 _CODE_LIMIT = 128  # characters
+_IDS = ("request_id", "endpoint_id", "area", "function")  # of an invocation
 _logger = logging.getLogger(__name__)
 
 
@@ -44,14 +45,16 @@ class WorkerEvent(LambdaEvent):
         payload = event if isinstance(event, dict) else {}
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
-        self.endpoint_id, self.area = _text(known, "endpoint_id"), _text(known, "area")
-        self.function = _text(known, "function") or _text(payload, "funct")
+        request_id, self.endpoint_id, self.area, function = [
+            text if isinstance(text := known.get(name), str) else None for name in _IDS
+        ]
+        self.function = function or _text(payload, "funct")
         self.is_synchronous = known.get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
         self.meters: dict[str, float] = {}
-        request_id = _text(known, "request_id") or getattr(context, "aws_request_id", "")
+        request_id = request_id or getattr(context, "aws_request_id", "")
         super().__init__(payload, context, log, request_id, trusted_traceparent(known.get("traceparent")))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 

@@ -11,6 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from math import inf
+from signal import ITIMER_REAL, setitimer
+from threading import get_ident
 from types import FrameType
 from typing import NoReturn, Self
 
@@ -18,6 +21,8 @@ from silvaengine.errors import DeadlineError
 
 _REPEAT = 0.1  # seconds; a bare ``except:`` or a callback of asyncio may swallow the first alarm
 _set_handler = sys.modules["_signal"].signal  # signal's own looks for enumeration members, 10,000 a time
+_ALARM = int(signal.SIGALRM)
+_MAIN_THREAD = threading.main_thread().ident
 _environ = os.environ  # noqa: TID251 - restored as a whole, read for no setting
 
 
@@ -47,7 +52,7 @@ class ProcessStateGuard:
         self._socket = sys.modules.get("socket")  # a cold start doesn't load it
         self._timeout = self._socket.getdefaulttimeout() if self._socket else None
         self._folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
-        self._root = logging.getLogger()
+        self._root = logging.root
         self._level, self._handlers = self._root.level, list(self._root.handlers)
         return self
 
@@ -89,20 +94,22 @@ def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
     """
     if seconds <= 0:
         raise _deadline_error("not started")
-    if seconds == float("inf") or threading.current_thread() is not threading.main_thread():
+    if seconds == inf or get_ident() != _MAIN_THREAD:
         return run()
-    handler = _set_handler(signal.SIGALRM, _raise_passed)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
+    handler = _set_handler(_ALARM, _raise_passed)
+    timer = setitimer(ITIMER_REAL, seconds, _REPEAT)
     try:
         try:
             return run()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            setitimer(ITIMER_REAL, 0)
     except DeadlinePassed as passed:
+        setitimer(ITIMER_REAL, 0)  # an alarm in the inner `finally` left the timer on
         raise _deadline_error("ended by the alarm") from passed
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
-        _set_handler(signal.SIGALRM, handler)
+        if timer[0]:
+            setitimer(ITIMER_REAL, *timer)
+        _set_handler(_ALARM, handler)
 
 
 def _raise_passed(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -130,7 +130,7 @@ def to_response(result: object, *, takes_context: bool = True) -> WorkerResponse
         kind = "text"
     elif isinstance(result, _BYTES):
         kind = "base64"
-    return WorkerResponse(kind, to_json_value(result), takes_context=takes_context)
+    return WorkerResponse(kind, to_json_value(result), 200, "", (), "", takes_context)
 
 
 def to_json_value(value: object) -> Json:

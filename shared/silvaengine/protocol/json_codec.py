@@ -6,6 +6,7 @@ docs/decisions/2026-11-24-msgspec.md says where it is used, and where not.
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
@@ -24,6 +25,14 @@ def encode(value: object) -> str:
         return _codec()[0](value).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return json.dumps(value)
+
+
+def encode_by_loaded(value: object) -> str:
+    """Return what ``encode`` does if something has loaded msgspec, else the same value's text with spaces.
+
+    For a worker, where untyped functions alone would have paid for the import.
+    """
+    return encode(value) if "msgspec" in sys.modules else _encode_standard(value)
 
 
 def encode_readable(value: object) -> str:
@@ -107,6 +116,7 @@ def standard_encoder(*, ensure_ascii: bool = True) -> Callable[[object], str]:
     return lambda value: "".join(chunks(value, 0))
 
 
+_encode_standard = standard_encoder()
 _encode_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -194,7 +194,14 @@ class WorkerCall(NamedTuple):
         """
         get = payload.get
         body, invocation, job, socket = get("body"), get("invocation"), get("job"), get("socket")
-        module_name, class_name, function, setting, release, content_url = _texts(payload)
+        texts: Sequence[Any] = (
+            get("MODULENAME"), get("CLASSNAME", ""), get("funct"),
+            get("setting", ""), get("release", ""), get("content_url", ""),
+        )  # fmt: skip
+        for text in texts:
+            if type(text) is not str:
+                texts = _texts(payload)  # refuses it, unless it is null
+        module_name, class_name, function, setting, release, content_url = texts
         return cls(
             Callee(
                 module_name,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
@@ -22,6 +23,7 @@ from silvaengine_base import (
     meter,
 )
 from silvaengine_utility import method_cache
+from silvaengine_utility.calls import call_function
 
 
 class Told:
@@ -238,6 +240,24 @@ def push(
         connection.send(data, to=to)
         return {}
     return connection.broadcast(data, area=zone, where=where)
+
+
+def begin_story(api_url: str, api_key: str, path: str) -> Mapping[str, Any]:
+    """Call a function, start a job that fails at first, and push to all: one after the other."""
+    current = current_invocation()
+    call_function("demo", "heard", {"chapter": "1"})
+    body = {"path": path, "call": "2", "wrong": "raise"}
+    headers = {
+        "content-type": "application/json",
+        "x-api-key": api_key,
+        "traceparent": str(current.traceparent),
+    }
+    url = f"{api_url}/core/e2e/effect_later"
+    request = Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - the stack's own
+    with urlopen(request, timeout=10) as response:  # noqa: S310 - likewise
+        job: dict[str, Any] = json.load(response)
+    assert current.connection is not None
+    return job | {"pushed": current.connection.broadcast({"chapter": 3})}
 
 
 def wait(seconds: float) -> str:

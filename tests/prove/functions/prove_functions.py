@@ -86,7 +86,7 @@ def heard(
         raise RuntimeError("wrong")
     if event:
         source = "schedule" if "schedule" in event else "rule"
-        _note(source=source, mark=event.get("detail", {}).get("mark", source))
+        _note(source=source, mark=event.get("detail", {}).get("mark") or event.get("schedule", source))
     for each in records:
         image = each["dynamodb"]["NewImage"]
         _note(source="stream", mark=image["mark"]["S"], n=image["n"]["N"])

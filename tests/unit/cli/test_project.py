@@ -83,6 +83,10 @@ def test_a_stage_has_a_stack_and_tables_of_its_own(application: Path) -> None:
         ("[stages.dev.parameters]\nEventSchedules = 1", "EventSchedules: is made of stages.dev.schedules"),
         ("[stages.dev.schedules]\nnightly = 3", "stages.dev.schedules.nightly: must be text"),
         ('[stages.dev.schedules]\nn = "3 am"', "schedules.n: '3 am' must be rate(1 hour) or cron("),
+        ('[stages.dev.schedules]\nn = "cron(a=b)"', "must be rate(1 hour) or cron("),
+        ("[stages.dev.settings.tax]\nsince = [1979-05-27]", "settings.tax.since: must be text in quotes"),
+        ("[stages.dev.settings.tax]\nrate = {most = inf}", "settings.tax.rate: must be a finite number"),
+        ("[stages.dev]\nregion = 'nowhere 1'", "'nowhere 1' must be a region such as eu-central-1"),
         ("[stages.test-1]", "'test-1' must be a stage: 1 to 32 letters and digits"),
         ("[stages.dev.environment]\n_X = 1", "'_X' must be 2 to 128 letters"),
         ("[stages.dev", "at line 5, column 12"),
@@ -95,6 +99,12 @@ def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, line: str, me
         Project.find(tmp_path)
     assert message in refusal.value.format_message()
     assert str(tmp_path / "silvaengine.toml") in refusal.value.format_message()
+
+
+def test_a_file_may_begin_as_an_editor_of_windows_does(tmp_path: Path) -> None:
+    """A byte order mark is no mistake of whoever wrote it."""
+    (tmp_path / "silvaengine.toml").write_bytes(b"\xef\xbb\xbfstack = 'shop'")
+    assert Project.find(tmp_path).stack == "shop"
 
 
 def test_a_stages_variables_are_those_of_all_packages(application: Path) -> None:

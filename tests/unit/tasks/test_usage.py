@@ -122,7 +122,7 @@ def test_a_line_that_a_function_made_up_breaks_nothing(members: dict[str, Any]) 
     line = read(**{"service": "worker", **IDS, **members})
     assert min(line.amounts.values()) >= 0
     assert min(line.meters.values(), default=0) >= 0
-    assert len(item_key(line.owner.endpoint_id, 500_000, line.owner.function).encode()) <= 1024
+    assert len(item_key(line.owner.endpoint_id, 500_000, line.owner.function, "s" * 128).encode()) <= 1024
 
 
 def test_meters_add_up_exactly_and_are_bounded() -> None:

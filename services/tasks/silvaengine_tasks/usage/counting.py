@@ -13,9 +13,10 @@ NOBODY = "-"  # whose requests name no tenant, or one that nothing has admitted 
 NO_FUNCTION = "-"
 MOST_METERS = 100  # names in a row, which DynamoDB holds to 400 KB
 OTHER_METERS = "other"
-LONGEST_NAME = 120  # characters: a sort key of two such names has at most 1,024 bytes
+LONGEST_NAME = 100  # characters: a sort key of two such names and the stack's has at most 1,024 bytes
 EVENT_BYTES = 26  # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 
+_decode = json.JSONDecoder(parse_float=Decimal).decode
 _HANDSHAKES = frozenset({"authorizer", "$connect", "$disconnect"})
 
 
@@ -59,7 +60,7 @@ def read_line(message: str) -> Line | None:
     ``pushes`` of the broadcaster.
     """
     try:
-        record = json.loads(message, parse_float=Decimal)
+        record = _decode(message)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or "total_ms" not in record or not isinstance(record.get("service"), str):

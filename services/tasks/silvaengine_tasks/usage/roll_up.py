@@ -10,11 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 from silvaengine_tasks.usage.counting import Owner, Usage, read_line
 from silvaengine_tasks.usage.log_events import LogEvents
-from silvaengine_tasks.usage.rows import HOUR, UsageRows
+from silvaengine_tasks.usage.rows import HOUR, UsageRows, tenant_digest
 
 LATE_HOURS = 2
 MOST_HOURS = 7 * 24
@@ -79,11 +79,11 @@ class RollUp:
         return len(usages)
 
     def _read(self, hour: int, deletions: Mapping[str, int], group: str) -> Mapping[Owner, Usage]:
-        """Return what a log group says of an hour, without what deleted tenants used before."""
+        """Return what a log group says of an hour, without what tenants used before they were deleted."""
         start, end = (each * HOUR * 1000 for each in (hour, hour + 1))
-        usages = defaultdict[Owner, Usage](Usage)
+        usages, digest = defaultdict[Owner, Usage](Usage), cache(tenant_digest)
         for timestamp, message in self._logs.read(group, start, end):
             line = read_line(message)
-            if line and timestamp > deletions.get(line.owner.endpoint_id, 0):
+            if line and not (deletions and timestamp <= deletions.get(digest(line.owner.endpoint_id), 0)):
                 usages[line.owner].add(line.amounts, line.meters)
         return usages

@@ -1,7 +1,8 @@
-"""The rows of usage: one for each tenant, hour and function, and what the roll-up remembers."""
+"""The rows of usage: one for each tenant, hour, function and stack, and what the roll-up remembers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
@@ -12,7 +13,7 @@ from silvaengine_tasks.usage.counting import Owner, Usage
 HOUR = 3600  # seconds
 KEEP_SECONDS = 400 * 86_400  # thirteen months, to compare one with the year before
 DELETED_SECONDS = 8 * 86_400  # longer than hours are rolled up anew
-PROGRESS = {"month": "-", "item": "rolled"}
+PROGRESS = "-"  # the month of rows that tell which hour each stack has reached
 DELETED = "deleted"  # the month of rows that tell when tenants were deleted
 
 
@@ -26,31 +27,45 @@ def month_of(hour: int) -> str:
     return hour_text(hour)[:7]
 
 
-def item_key(endpoint_id: str, hour: int, function: str = "") -> str:
-    """Return a row's sort key; without a function what all keys of the tenant's hour begin with."""
-    return f"{endpoint_id}#{hour_text(hour)}#{function}"
+def item_key(endpoint_id: str, hour: int, *rest: str) -> str:
+    """Return a row's sort key, whose rest is the function and the stack, or its beginning."""
+    return "#".join((endpoint_id, hour_text(hour), *rest))
+
+
+def progress_key(stack: str) -> dict[str, str]:
+    """Return the key of the row that tells which hour a stack has reached."""
+    return {"month": PROGRESS, "item": stack}
+
+
+def tenant_digest(endpoint_id: str) -> str:
+    """Return what stands for a tenant's name where that mustn't be kept."""
+    return sha256(endpoint_id.encode(errors="replace")).hexdigest()
 
 
 def deletion_row(endpoint_id: str, seconds: float) -> Row:
-    """Return the row that keeps a deleted tenant's lines from being counted again."""
-    expires = int(seconds) + DELETED_SECONDS
-    return {"month": DELETED, "item": endpoint_id, "at": int(seconds * 1000), "expires_at": expires}
+    """Return the row that keeps a tenant's lines until its deletion from being counted again."""
+    expires, item = int(seconds) + DELETED_SECONDS, tenant_digest(endpoint_id)
+    return {"month": DELETED, "item": item, "at": int(seconds * 1000), "expires_at": expires}
 
 
 class UsageRows:
-    """Writes usage by absolute values, so that a repetition changes nothing."""
+    """Writes a stack's usage by absolute values, so that a repetition changes nothing.
 
-    def __init__(self, reader: TableReader, writer: TableWriter) -> None:
+    Several stacks may share the tables: each has rows of its own.
+    """
+
+    def __init__(self, reader: TableReader, writer: TableWriter, stack: str) -> None:
         self._reader = reader
         self._writer = writer
+        self._stack = stack
 
     def last_hour(self) -> int | None:
         """Return the latest hour that was rolled up, perhaps before it was over; None for none."""
-        row = self._reader.get(USAGE, PROGRESS)
+        row = self._reader.get(USAGE, progress_key(self._stack))
         return None if row is None else int(row["hour"])
 
     def deletions(self) -> Mapping[str, int]:
-        """Return when tenants were deleted, in epoch milliseconds."""
+        """Return when tenants were deleted, in epoch milliseconds, by their digests."""
         return {str(row["item"]): int(row["at"]) for row in self._reader.query(USAGE, DELETED)}
 
     def write(self, hour: int, owner: Owner, usage: Usage, read_at: int) -> None:
@@ -61,10 +76,11 @@ class UsageRows:
         """
         row: dict[str, Any] = {
             "month": month_of(hour),
-            "item": item_key(owner.endpoint_id, hour, owner.function),
+            "item": item_key(owner.endpoint_id, hour, owner.function, self._stack),
             "endpoint_id": owner.endpoint_id,
             "hour": hour,
             "function": owner.function,
+            "stack": self._stack,
             "read_at": read_at,
             "expires_at": hour * HOUR + KEEP_SECONDS,
             **{name: amount for name, amount in usage.amounts.items() if amount},
@@ -75,7 +91,7 @@ class UsageRows:
 
     def reach(self, hour: int) -> None:
         """Remember that an hour was rolled up, with all before it."""
-        self._unless_later("hour", {**PROGRESS, "hour": hour})
+        self._unless_later("hour", {**progress_key(self._stack), "hour": hour})
 
     def _unless_later(self, name: str, row: Row) -> None:
         condition = f"attribute_not_exists(#month) OR #{name} <= :{name}"

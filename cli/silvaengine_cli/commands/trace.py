@@ -1,0 +1,136 @@
+"""``trace``: one request's story over all Lambdas, and traces for an OpenTelemetry collector."""
+
+import re
+from typing import override
+
+import click
+
+from silvaengine.protocol.trace_context import read_traceparent
+from silvaengine_cli.client_options import checked
+from silvaengine_cli.commands.logs import open_reader
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.jobs import Jobs
+from silvaengine_cli.logs import LogReader
+from silvaengine_cli.logs.choice import Choice
+from silvaengine_cli.logs.times import since_option
+from silvaengine_cli.output import console, print_json, print_result
+from silvaengine_cli.traces import otlp, timeline
+from silvaengine_cli.traces.spans import Span, read_spans, trace_of
+
+OTLP_HELP = "Send the spans to a collector: OTLP over HTTP, such as http://localhost:4318."
+
+
+class _ShowsByDefault(click.Group):
+    """``trace ID`` is ``trace show ID``."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+def _check_id(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{16,255}", text):
+        return text
+    raise ValueError(f"{text!r}: expected the id of a request, a trace or a job, whole")
+
+
+def _check_url(url: str | None) -> str | None:
+    if url is None or re.fullmatch(r"https?://[^\s/]+\S*", url):
+        return url and otlp.traces_url(url)
+    raise ValueError(f"{url!r} is not an http:// or https:// URL")
+
+
+_headers_option = click.option(
+    "--otlp-headers",
+    "headers",
+    envvar="OTEL_EXPORTER_OTLP_HEADERS",
+    default="",
+    metavar="NAME=VALUE,…",
+    help="Headers for the collector; a key is better given by OTEL_EXPORTER_OTLP_HEADERS.",
+)
+
+
+@click.group(cls=_ShowsByDefault)
+def trace() -> None:
+    """Show one request's story over all Lambdas, or send traces to an OpenTelemetry collector.
+
+    `silvaengine trace ID` is `silvaengine trace show ID`.
+
+    \b
+    Examples:
+      silvaengine trace 3f2a9c… --local
+      silvaengine trace 3f2a9c… --since 7d --stage prod
+      silvaengine trace 3f2a9c… --otlp http://localhost:4318 --stage prod
+      silvaengine trace export --since 1h --otlp http://localhost:4318 --stage prod
+    """
+
+
+@trace.command()
+@click.argument("id_", metavar="ID", callback=checked(_check_id))
+@since_option("1d")
+@click.option("--otlp", "url", metavar="URL", callback=checked(_check_url), help=OTLP_HELP)
+@_headers_option
+@operator_options
+def show(deployment: Deployment, id_: str, since: int, url: str | None, headers: str, as_json: bool) -> None:
+    """Show the story of a request: what ran, for whom, how long each step took, and why it failed.
+
+    ID is a request's, as clients find it in `x-request-id` and in errors, a trace's, or a job's. All times
+    are milliseconds.
+
+    \b
+    Examples:
+      silvaengine trace 3f2a9c… --local
+      silvaengine trace show 3f2a9c… --json --stage prod
+      silvaengine trace 3f2a9c… --otlp http://localhost:4318 --stage prod
+    """
+    reader = open_reader(deployment)
+    for trace_id, spans in _find(reader, deployment, id_, since).items():
+        if as_json:
+            print_json(timeline.as_json(trace_id, spans))
+        else:
+            timeline.print_timeline(trace_id, spans, console())
+        if url:
+            otlp.export(spans, url, otlp.read_headers(headers), deployment)
+            click.echo(f"sent {len(spans)} spans to {url}", err=True)
+
+
+@trace.command()
+@since_option("1h")
+@click.option("--otlp", "url", required=True, metavar="URL", callback=checked(_check_url), help=OTLP_HELP)
+@_headers_option
+@operator_options
+def export(deployment: Deployment, since: int, url: str, headers: str, as_json: bool) -> None:
+    """Send the spans of a time to an OpenTelemetry collector.
+
+    A collector knows a span by its id, so that it may be sent again.
+
+    \b
+    Examples:
+      silvaengine trace export --otlp http://localhost:4318 --local
+      silvaengine trace export --since 10:00 --otlp https://otlp.example.com --stage prod
+    """
+    spans = read_spans(open_reader(deployment).lines(since))
+    sent = otlp.export(spans, url, otlp.read_headers(headers), deployment)
+    print_result({"sent": sent}, f"sent {sent} spans to {url}", as_json=as_json)
+
+
+def _find(reader: LogReader, deployment: Deployment, id_: str, since: int) -> dict[str, list[Span]]:
+    """Return the spans of each trace in which an id occurs: mostly one; raise ClickException for none."""
+    asked = Choice(request=id_)
+    lines = [line for line in reader.lines(since, pattern=asked.pattern) if asked.wants(line)]
+    traces = {trace_of(line.record) for line in lines} - {""}
+    if not traces and (execution := Jobs(deployment).ledger.get(id_)):  # it hasn't run yet
+        caller = read_traceparent(execution.traceparent)
+        traces = {caller[0] if caller else execution.request_id}
+        since = min(since, execution.created_at * 1000)
+    found = {each: spans for each in traces if (spans := _spans_of(reader, each, since))}
+    if not found:
+        raise click.ClickException(f"nothing was logged of {id_} since then: --since goes further back")
+    return found
+
+
+def _spans_of(reader: LogReader, trace_id: str, since: int) -> list[Span]:
+    lines = reader.lines(since, pattern=f'"{trace_id}"')
+    return [*read_spans(line for line in lines if trace_of(line.record) == trace_id)]

@@ -1,0 +1,1 @@
+"""Traces, put together from what Lambdas have logged: each invocation's line is a span."""
