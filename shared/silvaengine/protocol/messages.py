@@ -20,7 +20,8 @@ type OnLost = Literal["fail", "retry"]
 SYNC_LIMIT = 6_291_456  # bytes, 6 MB each way
 EVENT_LIMIT = 1_048_576  # bytes, 1 MB
 
-CACHED_CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
+CACHED_CALLEES = 128  # cached payload prefixes
+CACHED_SETTING = 32_768  # characters of the settings in one at the most; a row has up to 400 KB
 
 # Parameters that only the framework sets, not a client's query or body.
 RESERVED_PARAMETERS = frozenset(
@@ -171,7 +172,8 @@ class WorkerCall(NamedTuple):
             members["job"] = self.job._asdict()
         if self.socket is not None:
             members["socket"] = self.socket._asdict()
-        first = _payload_prefix(self.callee)
+        is_short = len(self.callee.setting) <= CACHED_SETTING
+        first = (_payload_prefix if is_short else _payload_prefix.__wrapped__)(self.callee)
         if content and content != "{}":
             first += f",{content[1:-1]}"
         return f"{first},{encode(members)[1:]}"
