@@ -122,7 +122,9 @@ class Worker:
                     raise ContextNeededError(_NEEDED)
                 takes_context = True
             if self._checks_results:
-                finish = _checked(finish, signature)
+                from silvaengine_worker.typed.results import checked  # lazy: tests and development need it
+
+                finish = checked(finish, signature)
             arguments = self._fit_typed(call, signature)
         by_position, by_name = arguments
         constructor, setting = target.constructor, call.callee.setting
@@ -145,12 +147,6 @@ class Worker:
         self._fit_typed = fit_typed_arguments
         signature = self._signatures[target.function] = Signature(target.function, target.parameters)
         return signature
-
-
-def _checked(finish: Callable[[Any], object], signature: "Signature") -> Callable[[Any], object]:
-    from silvaengine_worker.typed.results import checked  # lazy: only tests and development need it
-
-    return checked(finish, signature)
 
 
 def read_settings(text: str) -> dict[str, Any]:
