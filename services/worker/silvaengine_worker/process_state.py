@@ -104,11 +104,9 @@ def run_with_deadline[*Args, T](seconds: float, run: Callable[[*Args], T], *args
         finally:
             setitimer(ITIMER_REAL, 0)
     except DeadlinePassed as passed:
-        setitimer(ITIMER_REAL, 0)  # an alarm in the inner `finally` left the timer on
         raise _deadline_error("ended by the alarm") from passed
     finally:
-        if timer[0]:
-            setitimer(ITIMER_REAL, *timer)
+        setitimer(ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
         _set_handler(_ALARM, handler)
 
 
