@@ -22,7 +22,6 @@ from silvaengine.settings import MEMORY_MB, Settings
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 
 encode_line = standard_encoder()
-_ALWAYS = {"memory_mb": MEMORY_MB} if MEMORY_MB else {}  # what an invocation's time is billed by
 _invocations = count()
 _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones would cost each call ten times
 
@@ -52,7 +51,7 @@ class InvocationLog:
             "request_id": "",
             "span_id": self._span_id,
             "status": 200,
-            **_ALWAYS,
+            "memory_mb": MEMORY_MB,  # by which its time is billed
         }
 
     @property
