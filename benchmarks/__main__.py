@@ -16,6 +16,7 @@ SECTIONS = {
     "published": "Published functions",
     "end_to_end": "End to end on the local engine",
     "growth": "Growth",
+    "memory": "Memory",
     "publish": "Publishing",
     "saved": "From save to served",
     "websocket": "WebSocket",
@@ -26,7 +27,7 @@ SECTIONS = {
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "canary", "events", "publish", "saved", "trace"}
+FROM_SOURCE = {"cache", "canary", "events", "memory", "publish", "saved", "trace"}
 """Those that need no artefact, or make it."""
 
 DEPLOYS = {"publish", "saved"}

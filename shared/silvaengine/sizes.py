@@ -32,7 +32,12 @@ def size_of(*values: object) -> tuple[int, list[Frozen]]:
     return size, mappings
 
 
+def whole_size_of(*values: object) -> int:
+    """Return the bytes of values and all that they refer to, with the read-only mappings."""
+    size, mappings = size_of(*values)
+    return size + sum(whole_size_of(*get_referents(each)) for each in mappings)
+
+
 def size_of_mapping(mapping: Frozen) -> int:
     """Return the bytes of a read-only mapping and all that it refers to."""
-    size, mappings = size_of(*get_referents(mapping))
-    return size + sum(map(size_of_mapping, mappings))
+    return whole_size_of(*get_referents(mapping))

@@ -22,7 +22,7 @@ from silvaengine_http.request import (
     read_method,
     read_request,
 )
-from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
+from silvaengine_http.response import Response, error_response, render, response_format, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
@@ -89,7 +89,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
-        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
+        form = response_format(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None

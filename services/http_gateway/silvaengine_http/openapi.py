@@ -16,7 +16,6 @@ from silvaengine_http.request import Request
 from silvaengine_http.response import RESPONSE_OVERHEAD, Response
 
 SETTING = "openapi"
-KEPT_DOCUMENTS = 64
 KEPT_SECONDS = 600.0
 
 
@@ -31,7 +30,7 @@ class OpenApi:
     def __init__(self, registry: Registry, full_event_areas: Container[str]) -> None:
         self._registry = registry
         self._full_event_areas = full_event_areas
-        self._documents = LruCache(KEPT_SECONDS, KEPT_DOCUMENTS)
+        self._documents = LruCache(KEPT_SECONDS, registry.budget)
 
     def serve(self, request: Request, key_access: KeyAccess) -> Response:
         """Return the document of a request's area and key, or 304 to a client that has it.

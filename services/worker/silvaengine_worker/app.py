@@ -33,7 +33,12 @@ def _open_handler(settings: Settings) -> Handler:
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
-    worker = Worker(loader, open_channels(settings), checks_results=settings.checks_results)
+    worker = Worker(
+        loader,
+        open_channels(settings),
+        checks_results=settings.checks_results,
+        kept_bytes=settings.kept_bytes,
+    )
     release = read_release(artefact)
     server = CallServer(
         worker,

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
+from silvaengine.settings import KEPT_BYTES
+from silvaengine.sizes import whole_size_of
 from silvaengine_worker.arguments import Parameters
 from silvaengine_worker.loader import Constructor
 
@@ -20,7 +22,10 @@ type InstanceKey = tuple[type, str, str]
 
 
 class Instances:
-    """The objects that may be reused; the least recently used are dropped beyond ``limit``.
+    """The objects that may be reused: as many as ``limit``, and together no more than a number of bytes.
+
+    The least recently used are dropped, but for the last one. What an object takes is measured after its
+    first call, with its settings' text; ``made`` counts the objects that were made.
 
     An object serves one call at a time. It is kept when its call ended as the function meant it, with a
     result or a ``FunctionError``; after any other end (an alarm in the middle of it) its state is unknown,
@@ -28,9 +33,11 @@ class Instances:
     the object may rely on what its constructor put there.
     """
 
-    def __init__(self, limit: int = 128) -> None:
+    def __init__(self, limit: int = 128, kept_bytes: int = KEPT_BYTES) -> None:
+        self.made = 0
         self._limit = limit
-        self._kept: dict[InstanceKey, object] = {}
+        self._bytes_left = kept_bytes
+        self._kept: dict[InstanceKey, tuple[object, int]] = {}
 
     def use[T](
         self,
@@ -40,21 +47,34 @@ class Instances:
         may_keep: Callable[[], bool],
     ) -> T:
         """Run with the kept or a new object, which is kept afterwards if it has a key and ``may_keep``."""
-        instance = self._kept.pop(key) if key in self._kept else create()
+        if key is not None and key in self._kept:
+            instance, size = self._take(key)
+        else:
+            instance, size = create(), 0
+            self.made += 1
         try:
             result = run(instance)
         except FunctionError:
-            self._keep(key, instance, may_keep)
+            self._keep(key, instance, size, may_keep)
             raise
-        self._keep(key, instance, may_keep)
+        self._keep(key, instance, size, may_keep)
         return result
 
-    def _keep(self, key: InstanceKey | None, instance: object, may_keep: Callable[[], bool]) -> None:
+    def _take(self, key: InstanceKey) -> tuple[object, int]:
+        instance, size = self._kept.pop(key)
+        self._bytes_left += size
+        return instance, size
+
+    def _keep(
+        self, key: InstanceKey | None, instance: object, size: int, may_keep: Callable[[], bool]
+    ) -> None:
         if key is None or not may_keep():
             return
-        self._kept[key] = instance
-        if len(self._kept) > self._limit:
-            del self._kept[next(iter(self._kept))]
+        size = size or whole_size_of(instance, *key)
+        self._kept[key] = (instance, size)
+        self._bytes_left -= size
+        while len(self._kept) > self._limit or (self._bytes_left < 0 and len(self._kept) > 1):
+            self._take(next(iter(self._kept)))
 
 
 def construct(constructor: Constructor, settings: dict[str, Any], logger: logging.Logger) -> object:

@@ -61,6 +61,7 @@ class CallServer:
             Exception: the call's failure, where nobody waits for the response.
         """
         event.log.begin_step("invoke")
+        made = self._worker.objects_made
         if self._digest:
             event.log.add(package=self._release.package, release=event.version)
         try:
@@ -75,6 +76,8 @@ class CallServer:
         finally:
             if event.meters:
                 event.log.add(meters=event.meters)
+            if self._worker.objects_made != made:
+                event.log.add(objects_made=self._worker.objects_made)
 
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event

@@ -11,6 +11,7 @@ from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, 
 from silvaengine.errors import ConfigurationError, ContextNeededError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
+from silvaengine.settings import KEPT_BYTES
 from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
 from silvaengine_worker.instances import Instances, construct
 from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
@@ -32,7 +33,8 @@ class Worker:
 
     ``open_channel`` returns the channel to connected clients of a call and its ``traceparent``; None where
     there is no WebSocket API.
-    ``checks_results`` is whether the results of typed functions are compared with their signatures.
+    ``checks_results`` is whether the results of typed functions are compared with their signatures,
+    ``kept_bytes`` how much memory the kept objects of classes may take.
     """
 
     def __init__(
@@ -41,12 +43,18 @@ class Worker:
         open_channel: Callable[[WorkerCall, str | None], ClientChannel] | None = None,
         *,
         checks_results: bool = False,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self._loader = loader
         self._open_channel = open_channel
         self._checks_results = checks_results
         self._signatures: dict[Callable[..., Any], Signature] = {}
-        self._instances = Instances()
+        self._instances = Instances(kept_bytes=kept_bytes)
+
+    @property
+    def objects_made(self) -> int:
+        """How many objects of functions' classes it has made so far."""
+        return self._instances.made
 
     def run(
         self,

@@ -54,7 +54,7 @@ class Registry:
         key_usage: records when keys are used.
         package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
         open_outcomes: returns what counts how published functions' calls end; without it nothing does.
-        kept_bytes: how much memory the values may take.
+        kept_bytes: how much memory the values may take, and what else ``budget`` is given to.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -78,15 +78,15 @@ class Registry:
         self._open_outcomes = open_outcomes
         self._ttl = ttl
         self._clock = clock
-        self._budget = Budget(kept_bytes, in_bytes=True)
+        self.budget = Budget(kept_bytes, in_bytes=True)
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
-        self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, self._budget, clock)
-        self._memory = LruCache(ttl, self._budget, clock)
+        self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, self.budget, clock)
+        self._memory = LruCache(ttl, self.budget, clock)
         self._keys = Keys(
             self._rows,
             self._generation,
             self._memory,
-            self._budget,
+            self.budget,
             lookups,
             stage=stage,
             ttl=ttl,
@@ -265,7 +265,7 @@ class Registry:
     def _releases(self) -> "Releases":
         from silvaengine.registry.releases import Releases  # lazy: only published functions need it
 
-        return Releases(self._rows, self._memory, self._budget, self._ttl, self._clock)
+        return Releases(self._rows, self._memory, self.budget, self._ttl, self._clock)
 
     def _read_function(
         self, entry: FunctionEntry, name: str, row: Row | None, release: "Release | None" = None

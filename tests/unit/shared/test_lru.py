@@ -1,8 +1,9 @@
 from collections.abc import Callable
+from types import MappingProxyType
 
 import pytest
 
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 
 
 class Clock:
@@ -95,3 +96,50 @@ def test_what_was_read_before_a_clear_is_not_kept_after_it() -> None:
 
     assert cache.get_or_load("key", load) == "old"
     assert cache.get_or_load("key", lambda: "new") == "new"
+
+
+def test_caches_share_a_budget_of_bytes() -> None:
+    """Whatever the number of entries, what the caches hold stays within it; what was used lately stays."""
+    budget = Budget(1_000_000, in_bytes=True)
+    small, large = LruCache(60, budget), LruCache(60, budget)
+    small.put("used", "x" * 1_000)
+    for number in range(200):
+        large.put(number, "x" * 50_000)
+        assert small.get("used")
+        assert 0 < budget.used <= 1_000_000
+    assert [large.get(number) is None for number in (0, 199)] == [True, False]
+
+
+def test_what_is_larger_than_the_budget_displaces_nothing() -> None:
+    """It is given to who asked for it, and kept by nobody."""
+    budget = Budget(100_000, in_bytes=True)
+    cache = LruCache(60, budget)
+    cache.put("small", "x")
+    assert len(cache.get_or_load("large", lambda: "x" * 200_000)) == 200_000
+    assert (cache.get("small"), cache.get("large")) == ("x", None)
+
+
+def test_what_values_share_counts_once_as_long_as_one_has_it() -> None:
+    """A thousand tenants of one key row have one list of functions."""
+    budget = Budget(10_000_000, in_bytes=True)
+    cache = LruCache(60, budget)
+    shared = MappingProxyType({number: f"{number}" * 1_000 for number in range(1_000)})
+    for number in range(1_000):
+        cache.put(number, (number, shared))
+    assert 2_000_000 < budget.used < 4_000_000
+    cache.put(0, "another")
+    assert budget.used > 2_000_000
+    cache.clear()
+    assert budget.used == 0
+    assert cache.get(1) is None
+
+
+def test_a_cleared_cache_leaves_the_others_alone() -> None:
+    """What it held is free for them at once."""
+    budget = Budget(100_000, in_bytes=True)
+    cleared, kept = LruCache(60, budget), LruCache(60, budget)
+    kept.put("k", "x")
+    used = budget.used
+    cleared.put("k", "x" * 50_000)
+    cleared.clear()
+    assert (budget.used, kept.get("k")) == (used, "x")

@@ -95,6 +95,31 @@ def test_the_least_recently_used_object_is_dropped() -> None:
     assert made == ["a", "b", "c", "b"]
 
 
+def test_what_objects_take_is_bounded() -> None:
+    """Of objects that are too large together the last ones stay; one that is alone too large is kept, too."""
+    instances = Instances(kept_bytes=250_000)
+
+    def use(name: str, size: int = 100_000) -> int:
+        instances.use((str, name, ""), lambda: {"of": bytes(size)}, id, lambda: True)
+        return instances.made
+
+    assert [use(name) for name in "abaca"] == [1, 2, 2, 3, 3]
+    assert (use("c"), use("b")) == (3, 4)
+    assert [use("large", 1_000_000), use("large"), use("a")] == [5, 5, 6]
+
+
+def test_settings_and_what_they_are_read_to_are_counted() -> None:
+    """Each tenant's object has settings of its own, whatever their size."""
+    instances = Instances(kept_bytes=1_000_000)
+    for number in range(100):
+        text = str(number) * 50_000
+        instances.use((str, "a", text), list, id, lambda: True)
+    before = instances.made
+    instances.use((str, "a", text), list, id, lambda: True)
+    instances.use((str, "a", "0" * 50_000), list, id, lambda: True)
+    assert instances.made == before + 1
+
+
 @pytest.mark.parametrize(
     ("class_name", "settings", "result"),
     [
