@@ -82,8 +82,9 @@ class HttpHandler(GatewayHandler[HttpCall]):
             call.event = {}
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
-        sent = body_size(response.body, is_base64=response.is_base64) if method != "HEAD" else 0
-        call.log.add(method=method, status=response.status, bytes_out=sent)
+        sent = "" if method == "HEAD" else response.body
+        size = body_size(sent, is_base64=True) if response.is_base64 else len(sent)
+        call.log.add(method=method, status=response.status, bytes_out=size)
         if isinstance(body := call.event.get("body"), str):
             call.log.add(bytes_in=body_size(body, is_base64=call.event.get("isBase64Encoded") is True))
         if response.status >= 500:  # a function may have returned it
