@@ -1,5 +1,6 @@
 """Hits in each tier, and a miss with its store, beside the libraries that one would take instead."""
 
+import asyncio
 import functools
 import os
 import time
@@ -16,7 +17,15 @@ import msgspec
 import orjson
 import redis
 
-from benchmarks.cache.subjects import AGENT, forget, get_agent, get_name, our_cache, ours
+from benchmarks.cache.subjects import (
+    AGENT,
+    forget,
+    get_agent,
+    get_agent_in_loop,
+    get_name,
+    our_cache,
+    ours,
+)
 from benchmarks.harness.report import table
 from silvaengine.cache import codec
 
@@ -142,11 +151,20 @@ def redis_hits(port: int) -> Works:
         forget(cache)
         locked("acme", "a1")
 
+    loop = asyncio.new_event_loop()
+    awaited = ours(cache, get_agent_in_loop)
+    loop.run_until_complete(awaited("acme", "a1"))
+
+    def call_in_loop() -> None:
+        forget(cache)
+        loop.run_until_complete(awaited("acme", "a1"))
+
     return {
         "redis-py GET + orjson": lambda: orjson.loads(client.get("bare") or b""),
         "SilvaEngine, the tier": tier,
         "SilvaEngine, a whole call": call,
         "SilvaEngine, a whole call with lock": call_with_lock,
+        "SilvaEngine, a coroutine's whole call": call_in_loop,
         "dogpile.cache, a whole call": lambda: regional("acme", "a1"),
     }
 

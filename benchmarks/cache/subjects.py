@@ -32,6 +32,11 @@ def get_agent(endpoint_id: str, agent_id: str) -> dict[str, Any]:
     return AGENT
 
 
+async def get_agent_in_loop(endpoint_id: str, agent_id: str) -> dict[str, Any]:
+    """Do the same as a coroutine."""
+    return AGENT
+
+
 def get_name(endpoint_id: str, agent_id: str) -> str:
     """Return an immutable value by two arguments."""
     return "Ada Lovelace"

@@ -12,7 +12,7 @@ def invoke_parts(settings, arn, payload, *, event=False):
     invoker, service = open_invoker(settings), open_client("lambda", settings.region)
     body, path = payload.encode(), _path(arn)
     headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse", "host": service._host}
-    credentials = service._credentials.current()
+    credentials = service._credentials.current
 
     def sign():
         return sign_headers(credentials, settings.region, "lambda", path, headers, body, time.time())

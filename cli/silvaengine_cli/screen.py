@@ -17,7 +17,7 @@ QUIET, NORMAL, VERBOSE = range(3)
 _WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "[^"]*/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
-_SOURCES = ("functions", "services/worker/functions", "services/*", "authorizers", "shared")
+_SOURCES = ("functions", "services/worker/functions", "services/*", "authorizers", "shared", "packages/*")
 _INDENT = " " * (_WIDTHS["time"] + 1)
 
 

@@ -1,7 +1,10 @@
 """What an operator sees: log lines, updates of a running stack, adopted tables, what is refused for now."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
+
+from tests.rules.filter_pattern import matches
 
 from silvaengine.tables import ADOPTABLE, CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, HOOKS
 from silvaengine_cli import deploy
@@ -14,8 +17,9 @@ from .test_announcements import check_seen, greeting
 
 KEY = {"x-api-key": API_KEY}
 REGISTRY = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, CONFIG_DATA)
-FIELDS = {"service", "request_id", "endpoint_id", "area", "function", "status", "total_ms", "cold_start"}
-CALLER = {"http": {"key_id", "method"}, "worker": set[str]()}
+FIELDS = {"service", "request_id", "span_id", "endpoint_id", "area", "function", "status", "total_ms"}
+FIELDS |= {"cold_start", "memory_mb"}
+CALLER = {"http": {"key_id", "method", "bytes_in", "bytes_out"}, "worker": {"parent_id"}}
 STAGES = {"http": {"resolve_ms", "authorize_ms", "invoke_ms"}, "worker": {"invoke_ms"}}
 
 
@@ -30,6 +34,26 @@ def test_each_lambda_writes_one_line_per_invocation(deployment: Deployment) -> N
         assert line["request_id"] == response.headers["x-request-id"]
         for secret in ("from-query", "from-body", "hunter2", API_KEY):
             assert secret not in json.dumps(line)
+
+
+def test_metric_filters_count_the_lines_that_lambdas_write(deployment: Deployment) -> None:
+    """The engine keeps the deployed filters without evaluating them: each counts the lines that it should."""
+    logs = {"HttpGateway": deployment.gateway_log(), "Worker": deployment.worker_log()}
+    for path in ("arguments?word=x", "arguments?word=y", "fail_loudly"):
+        deployment.api.get(f"/core/e2e/{path}", KEY)
+    for name, log in logs.items():
+        lines = [json.dumps(each) for each in log.new_records()]
+        group = f"/aws/lambda/{deploy.LOCAL_STACK}-{name}"
+        filters = deployment.engine.client("logs").describe_metric_filters(logGroupName=group)
+        counted: Counter[tuple[str, ...]] = Counter()
+        for each in filters["metricFilters"]:
+            (made,) = each["metricTransformations"]
+            metric = (*made["dimensions"], made["metricName"], made["metricValue"])
+            counted[metric] = sum(matches(each["filterPattern"], line) for line in lines)
+        for by in ("service", "function") if name == "Worker" else ("service",):
+            assert (counted[by, "Latency", "$.total_ms"], counted[by, "Failures", "1"]) == (3, 1), (name, by)
+            excess = (counted[by, "ExcessFailures", "1"], counted[by, "ExcessFailures", "-0.05"])
+            assert excess == (1, 2)
 
 
 def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None:

@@ -9,7 +9,10 @@ from .conftest import Deployment, with_role
 from .http_client import Api
 from .registry_rows import API_KEY
 
-TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "configdata", "packages")
+TABLES = (
+    *("endpoints", "connections", "functions", "hooks", "wss-connections", "configdata", "packages"),
+    "usage",
+)
 
 
 def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:

@@ -4,6 +4,10 @@ import time
 
 import pytest
 
+from silvaengine_cli.usage.period import Period
+from silvaengine_cli.usage.totals import UsageTable
+from silvaengine_tasks.usage.rows import HOUR
+
 from .conftest import Figures, Target, eventually
 
 
@@ -15,6 +19,21 @@ def test_a_call_is_a_line_of_the_log(target: Target) -> None:
         lambda: [line for line in target.logged("HttpGateway", since) if request_id in line], bool, 60
     )
     assert len([line for line in lines if "total_ms" in line]) == 1
+
+
+def test_usage_is_counted_from_the_lines(target: Target) -> None:
+    """The roll-up may read the logs, AWS takes its pattern, and each call is counted once."""
+    table, now = UsageTable(target.deployment), int(time.time()) // HOUR
+
+    def calls() -> int:
+        table.refresh()
+        usages = table.totals(Period(now, now + 2), "prove").usages
+        return sum(usage.amounts["calls"] for usage in usages.values())
+
+    before = eventually(calls, lambda seen: calls() == seen, 120)
+    for _ in range(3):
+        assert target.api.get("/core/prove/echo").status == 200
+    assert eventually(calls, lambda seen: seen >= before + 3, 120) == before + 3
 
 
 @pytest.mark.aws_only("the local engine makes no metric of a log line")

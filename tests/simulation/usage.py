@@ -178,7 +178,7 @@ class Process:
             for timestamp, since, message in hours.get(startTime // (HOUR * 1000), ())
             if startTime <= timestamp <= endTime and since <= self._world.now
         ]
-        at, size = int(nextToken), PAGE if len(visible) < 1000 else 5000
+        at, size = int(nextToken), PAGE if len(visible) < 1000 else 20_000
         more = {"nextToken": str(at + size)} if visible[at + size :] else {}
         return {"events": visible[at : at + size], **more}
 

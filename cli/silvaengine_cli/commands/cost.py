@@ -63,10 +63,11 @@ def cost(
     as_json: bool,
     wide: bool,
 ) -> None:
-    """Show what the calls of ENDPOINT, or of each one, cost in a month, in US dollars at list prices.
+    """Show what ENDPOINT, or each one, costs in a month.
 
-    It is made from what `usage` counts. What is there without calls is not in it: alarms, secrets, storage.
-    With --per-million it shows what a million requests cost by the levers of a deployment, and elsewhere.
+    In US dollars at list prices, for what `usage` counts. What is there without calls is not in it: alarms,
+    secrets, storage. With --per-million it shows what a million requests cost by the levers of a deployment,
+    and elsewhere.
 
     \b
     Examples:

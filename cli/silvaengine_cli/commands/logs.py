@@ -67,7 +67,7 @@ def logs(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Show what the Lambdas of a stack and of its packages have written, a request a line.
+    """Show what the Lambdas have written, a request a line.
 
     A request's log records and tracebacks stand under its line, whichever Lambda wrote them. What functions
     print has no request, and is shown where nothing is asked for. With --json each line is an object as it

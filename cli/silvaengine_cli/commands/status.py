@@ -32,11 +32,12 @@ WATCH_SECONDS = 5
 @click.option("--watch", is_flag=True, help=f"Show it anew every {WATCH_SECONDS} seconds, until Ctrl-C.")
 @operator_options
 def status(deployment: Deployment, since: int, lines: int, top: int, watch: bool, as_json: bool) -> None:
-    """Show how a deployment does: rates, failures, times, releases, sockets, jobs, queues, alarms.
+    """Show how a deployment does, on one screen.
 
-    Rates and times come from the lines that the Lambdas have written since then, the last ones first: where
-    there are more than --lines, they are those of a shorter time, which is said. Functions are those that
-    ran, tenants are counted by what came in; first are those that fail most, then the slowest.
+    Rates, failures, times, releases, sockets, jobs, queues and alarms. Rates and times come from the lines
+    that the Lambdas have written since then, the last ones first: where there are more than --lines, they are
+    those of a shorter time, which is said. Functions are those that ran, tenants are counted by what came in;
+    first are those that fail most, then the slowest.
 
     \b
     Examples:

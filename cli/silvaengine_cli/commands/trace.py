@@ -54,8 +54,9 @@ _headers_option = click.option(
 
 @click.group(cls=_ShowsByDefault)
 def trace() -> None:
-    """Show one request's story over all Lambdas, or send traces to an OpenTelemetry collector.
+    """Show one request's story over all Lambdas.
 
+    `trace export` sends the traces of a time to an OpenTelemetry collector.
     `silvaengine trace ID` is `silvaengine trace show ID`.
 
     \b
@@ -74,10 +75,10 @@ def trace() -> None:
 @_headers_option
 @operator_options
 def show(deployment: Deployment, id_: str, since: int, url: str | None, headers: str, as_json: bool) -> None:
-    """Show the story of a request: what ran, for whom, how long each step took, and why it failed.
+    """Show what ran for a request, and why it failed.
 
-    ID is a request's, as clients find it in `x-request-id` and in errors, a trace's, or a job's. All times
-    are milliseconds.
+    What, for whom, how long each step took, of which release, and below it what was logged. All times are
+    milliseconds. ID is a request's, as clients see it in `x-request-id` and in errors, a trace's, or a job's.
 
     \b
     Examples:
@@ -102,7 +103,7 @@ def show(deployment: Deployment, id_: str, since: int, url: str | None, headers:
 @_headers_option
 @operator_options
 def export(deployment: Deployment, since: int, url: str, headers: str, as_json: bool) -> None:
-    """Send the spans of a time to an OpenTelemetry collector.
+    """Send all spans to an OpenTelemetry collector.
 
     A collector knows a span by its id, so that it may be sent again.
 

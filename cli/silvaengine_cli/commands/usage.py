@@ -36,11 +36,12 @@ def usage(
     as_json: bool,
     wide: bool,
 ) -> None:
-    """Show what ENDPOINT, or each one, used in a month: calls, time, jobs, messages, bytes, and own meters.
+    """Show what ENDPOINT, or each one, used in a month.
 
-    It is counted from the log lines, each hour anew: a line counts that is in the log two hours after the end
-    of its hour. With --json `is_final` says that nothing of the period will change any more. Times are UTC.
-    What can't be said of any tenant, such as requests with a wrong key, is that of "-".
+    Calls, time, jobs, messages, bytes and what functions meter are counted from the log lines, each hour
+    anew: a line counts that is in the log two hours after the end of its hour. With --json `is_final` says
+    that nothing of the period will change any more. Times are UTC. What can't be said of any tenant, such as
+    requests with a wrong key, is that of "-".
 
     \b
     Examples:

@@ -17,7 +17,7 @@ GIGABYTE = 1_000_000_000
 MB_US = 1024 * 1_000_000  # megabytes times microseconds in a gigabyte-second
 JOB_WRITES = 6  # accepted, begun and settled, each with its entry in the index
 # Of Lambda's START, END and REPORT lines: docs.aws.amazon.com/lambda/latest/dg/python-logging.html.
-PLATFORM_BYTES = 250 + 3 * EVENT_BYTES
+PLATFORM_BYTES = 280 + 3 * EVENT_BYTES
 
 type Quantities = Mapping[str, float]
 

@@ -52,25 +52,24 @@ def cost_per_million(system: System, function_ms: float, prices: Prices) -> floa
 
 
 # Times at one vCPU: benchmarks/RESULTS.md, "HTTP gateway, warm" and "Worker", in whole hundredths.
-GATEWAY = Lambda(512, 0.17, LINE_BYTES)
-SMALL_GATEWAY = GATEWAY._replace(mb=256)
+GATEWAY = Lambda(256, 0.17, LINE_BYTES)
 WORKER = Lambda(512, 0.04, LINE_BYTES)
-OURS, SMALL = (GATEWAY, WORKER), (SMALL_GATEWAY, WORKER)
+OURS = (GATEWAY, WORKER)
 FASTAPI = (Lambda(512, 0.66),)
 CHAINED = (Lambda(512, 0.95), Lambda(512, 0.01))
 LEAN = Setup("http", "arm64", writes_platform_lines=False)
 
 SYSTEMS = (
-    System("ours: REST API, gateway of 512 MB, x86_64", OURS),
-    System("with an HTTP API", OURS, Setup(api="http")),
-    System("with Lambda's own lines at WARN", OURS, Setup(writes_platform_lines=False)),
-    System("with a gateway of 256 MB", SMALL),
-    System("on arm64", OURS, Setup(architecture="arm64")),
-    System("with all four", SMALL, LEAN),
+    System("as it is deployed: REST API, gateway of 256 MB, x86_64", OURS),
+    System("with `ApiKind=http`", OURS, Setup(api="http")),
+    System("with `LogFormat=JSON`", OURS, Setup(writes_platform_lines=False)),
+    System("with `Architecture=arm64`", OURS, Setup(architecture="arm64")),
+    System("with all three", OURS, LEAN),
+    System("with `HttpGatewayMemorySize=512`", (GATEWAY._replace(mb=512), WORKER)),
     System("one FastAPI + Mangum Lambda, REST API", FASTAPI),
-    System("the same with the levers that it has", FASTAPI, LEAN),
+    System("the same with an HTTP API, JSON and arm64", FASTAPI, LEAN),
     System("two chained bare Lambdas, REST API", CHAINED),
-    System("the same with the levers that they have", CHAINED, LEAN),
+    System("the same with an HTTP API, JSON and arm64", CHAINED, LEAN),
 )
 
 

@@ -65,8 +65,7 @@ def trace_of(record: Record) -> str:
 def read_spans(lines: Iterable[Line]) -> Iterator[Span]:
     """Yield the spans of lines in order of time, each with what its instance has written since the last one.
 
-    An instance serves one invocation at a time. What one has written whose line is missing, since Lambda
-    ended it, comes last, each record as a span without a name.
+    An instance serves one invocation at a time. One that Lambda has ended has no line, and is no span.
     """
     written = defaultdict[tuple[str, str], list[Line]](list)
     for line in lines:

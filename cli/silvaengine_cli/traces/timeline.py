@@ -12,7 +12,7 @@ from silvaengine_cli.output import utc_time
 from silvaengine_cli.screen import VERBOSE, Screen, kind_of, path_of
 from silvaengine_cli.traces.spans import Span, in_order
 
-_NUMBERS = ("records", "failed", "sent", "gone", "pushes")
+_NUMBERS = ("sent", "gone", "failed")  # of a broadcast's connections
 _TIMES = 19  # columns
 
 
@@ -48,7 +48,10 @@ def notes(span: Span) -> str:
     if "job_id" in record:
         said.append(f"job {record['job_id']}, attempt {record.get('attempt')}")
     said += [f"{name} {value:g} ms" for name, value in span.steps.items()]
-    said += [f"{name} {record[name]}" for name in _NUMBERS if record.get(name) and "records" not in record]
+    if record["service"] == "broadcaster":
+        said += [f"{name} {record[name]}" for name in _NUMBERS if name in record]
+    elif "gone" in record:
+        said.append("client gone" if record["gone"] else "pushed")
     error = record.get("error") or record.get("error_type")
     return ", ".join([*said, *([str(error)] if error else [])])
 

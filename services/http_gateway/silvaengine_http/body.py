@@ -62,7 +62,7 @@ def read_body(
 
 def body_size(body: str, *, is_base64: bool) -> int:
     """Return a body's size in bytes as far as it can be told without encoding it: its characters."""
-    return len(body) * 3 // 4 if is_base64 else len(body)
+    return len(body) * 3 // 4 - body.count("=", -2) if is_base64 else len(body)
 
 
 def _too_large(limit: int) -> RequestError:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
@@ -17,13 +17,19 @@ from silvaengine.errors import (
     SilvaEngineError,
     method_not_allowed,
 )
-from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import (
+    Invocation,
+    WorkerCall,
+    WorkerResponse,
+    encode_call,
+    invocation_members,
+)
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
 from silvaengine_http.request import KEYED_METHODS, HttpCall, Request, with_arguments
-from silvaengine_http.response import Response, function_response, json_response, read_response
+from silvaengine_http.response import Response, function_response, json_response, read_json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +132,7 @@ class Gateway:
 
     def _operate(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> Response:
         if name in CACHE_OPERATIONS:
-            return _manage_cache(name, request, key_access)
+            return _manage_cache(name, call.event, request, key_access)
         if name == OPENAPI:
             return self._open_api.serve(request, key_access)
         from silvaengine_http.job_status import job_status  # lazy: no other call needs it
@@ -154,7 +160,7 @@ class Gateway:
             request, function = self._find(call, request, key_access, name)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
-        return Permission(key_access.key_id, request.context)
+        return Permission(key_access.key_id, request.function_context())
 
     def _resolve_key(
         self, call: HttpCall, request: Request, *, is_counted: bool = True
@@ -172,7 +178,8 @@ class Gateway:
         if isinstance(header, str) and (appointed := request.headers.get(header.lower())):
             check_name(f"Header {header!r}", appointed)
             name = appointed
-        call.log.add(function=name, key_id=key_access.key_id)
+            call.log.add(function=name)
+        call.log.add(key_id=key_access.key_id)
         check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
 
@@ -206,7 +213,7 @@ class Gateway:
         permission = self._admission.open_authorization().permit(
             AccessRequest(
                 call.event,
-                request.context,
+                request.function_context(),
                 key_access,
                 function,
                 headers=request.headers,
@@ -248,7 +255,7 @@ class Gateway:
             request_id=call.request_id,
             traceparent=call.log.traceparent,
             content=self._worker_call(call, request, function, None).content(),
-            body=_fingerprint(request),
+            body=_fingerprint(call.event, request),
             key=terms.key,
             is_async=terms.is_async,
             deadline=call.deadline,
@@ -268,55 +275,69 @@ class Gateway:
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         key = function.aws_lambda_arn, function.name
         is_brief = key in self._without_context
-        response = self._ask(call, request, function, _brief(request) if is_brief else None)
-        if is_brief and response.error_type == ContextNeededError.__name__:  # its code has changed
-            self._without_context.discard(key)
-            response = self._ask(call, request, function)
-        elif not response.takes_context:
+        result = self._ask(call, request, function, is_brief=is_brief)
+        if (found := read_json_response(result)) is not None:
+            response, takes_context = found
+        else:
+            answer = WorkerResponse.read(result)
+            if is_brief and answer.error_type == ContextNeededError.__name__:  # its code has changed
+                self._without_context.discard(key)
+                answer = WorkerResponse.read(self._ask(call, request, function, is_brief=False))
+            response, takes_context = function_response(answer), answer.takes_context
+        if not (takes_context or is_brief):
             if len(self._without_context) == MAX_WITHOUT_CONTEXT:
                 self._without_context.clear()
             self._without_context.add(key)
-        return function_response(response)
+        return response
 
-    def _ask(
-        self, call: HttpCall, request: Request, function: Function, brief: Members | None = None
-    ) -> WorkerResponse:
-        payload = self._worker_call(call, request, function, call.deadline).encode(brief=brief)
-        result = self._invoker.invoke(
+    def _ask(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool) -> bytes:
+        if request.route.area in self._settings.full_event_areas:
+            payload = self._worker_call(call, request, function, call.deadline).encode()
+        else:
+            context = _brief(request, function) if is_brief else request.function_context()
+            invocation = self._invocation(call, request, function, call.deadline)
+            payload = encode_call(
+                function.callee, request.params, request.body, context, invocation, is_brief=is_brief
+            )
+        return self._invoker.invoke(
             function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
         )
-        return read_response(result)
+
+    def _invocation(
+        self, call: HttpCall, request: Request, function: Function, deadline: float | None
+    ) -> dict[str, Any]:
+        route, traceparent = request.route, call.log.traceparent
+        grant = self._issue_token(route.endpoint_id) if function.broadcasts else None
+        return invocation_members(
+            call.request_id, route.endpoint_id, route.area, function.name, deadline, 1, 0, traceparent, grant
+        )
 
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
-        area, endpoint_id, *_ = request.route
-        grant = self._issue_token(endpoint_id) if function.broadcasts else None
-        traceparent = call.log.traceparent
-        invocation = Invocation(
-            call.request_id, endpoint_id, area, function.name, deadline, 1, 0, traceparent, grant
-        )
-        if area not in self._settings.full_event_areas:
-            return WorkerCall(
-                function.callee, request.params, request.body, request.context, invocation=invocation
-            )
+        invocation = Invocation(**self._invocation(call, request, function, deadline))
+        context = request.function_context()
+        if request.route.area not in self._settings.full_event_areas:
+            return WorkerCall(function.callee, request.params, request.body, context, invocation=invocation)
         configuration = dict(function.configuration)
         return WorkerCall(
             function.callee,
             request.params,
-            aws_event={**call.event, "requestContext": request.context, "fnConfigurations": configuration},
+            aws_event={**call.event, "requestContext": context, "fnConfigurations": configuration},
             aws_context={name: _plain(getattr(call.context, name, None)) for name in CONTEXT_MEMBERS},
             invocation=invocation,
         )
 
 
-def _brief(request: Request) -> Members:
-    """Return what a worker itself reads of a context: a typed function's arguments may depend on it."""
-    context: dict[str, object] = {
-        name: request.context[name] for name in ("query", "path_parameters") if name in request.context
-    }
-    if request.body and "content-type" in request.headers:
-        context["headers"] = {"content-type": request.headers["content-type"]}
+def _brief(request: Request, function: Function) -> Members:
+    """Return what a worker itself reads of a context, which is more for a typed function."""
+    context: dict[str, object] = {}
+    if request.path_parameters is not None:
+        context["path_parameters"] = request.path_parameters
+    if function.callee.typed:
+        context["query"] = request.query
+        if request.body and (content_type := request.headers.get("content-type")) is not None:
+            context["headers"] = {"content-type": content_type}
     return context
 
 
@@ -363,13 +384,13 @@ def _plain(value: object) -> object:
     return {name: _plain(getattr(value, name, None)) for name in names}
 
 
-def _fingerprint(request: Request) -> str:
+def _fingerprint(event: Members, request: Request) -> str:
     """Return what makes two requests the same: method, path, query and body, but no header."""
-    body = request.body if request.body is not None else request.raw_body
+    body = request.body if request.body is not None else event.get("body")
     return json.dumps([request.method, request.route.path, dict(request.query), body], sort_keys=True)
 
 
-def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Response:
+def _manage_cache(operation: str, event: Members, request: Request, key_access: KeyAccess) -> Response:
     from silvaengine_http import management  # lazy: only cache management needs it
 
     if request.method not in CACHE_METHODS:
@@ -378,7 +399,8 @@ def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Re
     tenant = management.managed_tenant(key_access)
     body = request.body
     if not body:  # in a full-event area it wasn't read yet
-        body = read_body(request.raw_body, request.headers, is_base64=request.is_base64)
+        is_base64 = event.get("isBase64Encoded") is True
+        body = read_body(event.get("body"), request.headers, is_base64=is_base64)
     params = management.management_params(request.params, body)
     return json_response(management.manage_cache(operation, params, tenant))
 

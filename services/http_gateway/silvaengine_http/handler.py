@@ -22,7 +22,7 @@ from silvaengine_http.request import (
     read_method,
     read_request,
 )
-from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
+from silvaengine_http.response import Response, error_response, render, response_format, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
@@ -82,15 +82,18 @@ class HttpHandler(GatewayHandler[HttpCall]):
             call.event = {}
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
-        call.log.add(method=method, status=response.status)
-        if response.body and method != "HEAD":
-            call.log.add(bytes_out=body_size(response.body, is_base64=response.is_base64))
+        sent = "" if method == "HEAD" else response.body
+        if sent:
+            size = body_size(sent, is_base64=response.is_base64)
+            call.log.add(method=method, status=response.status, bytes_out=size)
+        else:
+            call.log.add(method=method, status=response.status)
         if isinstance(body := call.event.get("body"), str) and body:
             call.log.add(bytes_in=body_size(body, is_base64=call.event.get("isBase64Encoded") is True))
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
-        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
+        form = response_format(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None

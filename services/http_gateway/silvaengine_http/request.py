@@ -8,12 +8,13 @@ module and ``path`` read a request from an event; authorizers and full-event fun
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.authorization.admission import NO_RATE_HEADERS
 from silvaengine.authorization.events import (
     API_KEY,
     GatewayEvent,
+    Headers,
     Members,
     read_api_key,
     read_headers,
@@ -61,21 +62,32 @@ class Request(NamedTuple):
 
     ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set,
     ``params`` the last one, and what only the gateway sets. ``stage`` is None where the API has no stage of
-    its own. ``body`` is JSON text, None without one and in full-event areas; ``raw_body`` is as the event has
-    it. ``context`` is the event's requestContext plus the members that the contract promises to functions.
+    its own. ``body`` is JSON text, None without one and in full-event areas. ``context`` is the event's
+    requestContext, to which ``function_context`` adds; ``path_parameters`` are a route's arguments.
     """
 
     method: str
     route: Route
-    headers: Mapping[str, str]
+    headers: Headers
     query: Query
     params: Mapping[str, str]
     api_key: str
     stage: str | None
     body: str | None
     context: Members
-    raw_body: object
-    is_base64: bool
+    path_parameters: Mapping[str, str] | None = None
+
+    def function_context(self) -> dict[str, Any]:
+        """Return the context with the members that the contract promises to functions."""
+        given = {} if self.path_parameters is None else {"path_parameters": self.path_parameters}
+        return {
+            **self.context,
+            "channel": self.route.endpoint_id,
+            "area": self.route.area,
+            "headers": self.headers.sent,
+            "query": self.query,
+            **given,
+        }
 
 
 def read_method(event: Members) -> str:
@@ -178,19 +190,12 @@ def read_request(
     if route.path:
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area
-    raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
     body = None
     if reads_body:
-        body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
+        is_base64 = event.get("isBase64Encoded") is True
+        body = read_body(event.get("body"), headers, is_base64=is_base64, takes_gzip=takes_gzip)
     elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
         _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
-    function_context = {
-        **context,
-        "channel": route.endpoint_id,
-        "area": route.area,
-        "headers": headers.sent,
-        "query": query,
-    }
     return Request(
         method,
         route,
@@ -200,9 +205,7 @@ def read_request(
         read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1]),
         read_stage(context),
         body,
-        function_context,
-        raw_body,
-        is_base64,
+        context,
     )
 
 
@@ -215,7 +218,7 @@ def with_arguments(request: Request, path: str, arguments: Mapping[str, str]) ->
         route=route,
         query=query,
         params={**params, **arguments, "endpoint_id": route.endpoint_id, "area": route.area},
-        context={**request.context, "query": query, "path_parameters": arguments},
+        path_parameters=arguments,
     )
 
 

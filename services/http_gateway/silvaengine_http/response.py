@@ -6,6 +6,7 @@ http-api-develop-integrations-lambda.html (2.0).
 
 import json
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -57,6 +58,9 @@ class ResponseFormat(NamedTuple):
     has_lists: bool = False
 
 
+response_format = lru_cache(ResponseFormat)  # there are few
+
+
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response that is a JSON value."""
     own = {name: (member,) for name, member in (headers or {}).items()}
@@ -80,16 +84,18 @@ def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
     )
 
 
-def read_response(text: bytes) -> WorkerResponse:
-    """Return the response in the JSON text of a worker's result; a value that is data stays as it came.
+def read_json_response(text: bytes) -> tuple[Response, bool] | None:
+    """Return the response of a worker's JSON value, which stays as it came, and its ``takes_context``.
 
-    That is a text of the kind ``json_text``. What has an escape may hide a name or half of a surrogate pair.
+    None where the result, JSON text, is anything else, or may be more than data: an escape may hide a name,
+    or half of a surrogate pair. Raises SilvaEngineError, 502, where it is too large.
     """
     found = read_json_value(text)
     if found is None or "\\u" in found[0] or '"statusCode"' in found[0]:
-        return WorkerResponse.read(text)
-    value, takes_context = found
-    return WorkerResponse("json_text", value, takes_context=takes_context)
+        return None
+    response = Response(200, found[0], JSON)
+    _check_size(response)
+    return response, found[1]
 
 
 def function_response(result: WorkerResponse) -> Response:
@@ -105,8 +111,6 @@ def function_response(result: WorkerResponse) -> Response:
             raise error_of(result)
         case "base64":
             response = _bytes_response(result.value)
-        case "json_text":
-            response = Response(200, result.value, JSON)
         case "text":
             response = _text_response(result.value)
         case _:
@@ -124,15 +128,18 @@ def render(
     is_sandboxed: bool = True,
 ) -> dict[str, Any]:
     """Return the proxy response; the last two are the tenant's, as ``all_headers`` takes them."""
-    body = "" if form.is_head else response.body
-    rendered = {
-        "statusCode": response.status,
+    status, body, own, is_base64 = response
+    if form.is_head:
+        body = ""
+    rendered: dict[str, Any] = {
+        "statusCode": status,
         "body": body,
-        "isBase64Encoded": response.is_base64 and bool(body),
+        "isBase64Encoded": is_base64 and bool(body),
     }
-    if response.headers is JSON and cors is None and not form.has_lists:
-        return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
-    headers = all_headers(response.headers, request_id, cors, is_sandboxed=is_sandboxed)
+    if own is JSON and cors is None and not form.has_lists:
+        rendered["headers"] = {**_JSON_HEADERS, REQUEST_ID: request_id}
+        return rendered
+    headers = all_headers(own, request_id, cors, is_sandboxed=is_sandboxed)
     if form.has_lists:
         return {**rendered, "multiValueHeaders": {name: list(values) for name, values in headers}}
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))

@@ -225,7 +225,9 @@ def read_api_key(context: Members, headers: Members, in_query: object) -> str:
     identity = context.get("identity")
     authenticated = identity.get("apiKey") if isinstance(identity, dict) else None
     key = authenticated or headers.get(API_KEY) or in_query or DEFAULT_API_KEY
-    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
+    if not isinstance(key, str) or (
+        len(key) > KEY_LIMIT // 4 and len(key.encode(errors="replace")) > KEY_LIMIT
+    ):
         raise RequestError("The API key is not valid", status=403)
     return key
 

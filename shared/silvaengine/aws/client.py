@@ -81,7 +81,7 @@ class SignedClient:
         """See ``AwsClient``; ``seconds`` is the time for the whole response."""
         full_path = self._path + path
         signed = sign_headers(
-            self._credentials.current(),
+            self._credentials.current,
             self._region,
             self._service,
             full_path,

@@ -39,7 +39,7 @@ class Credentials(NamedTuple):
 class CredentialsSource:
     """Finds the credentials that hold at the moment; ``clock`` is in epoch seconds.
 
-    Changes in ``environ``, the live environment, hold from the next request on.
+    Changes in ``environ``, the live environment, hold from the next call on.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:

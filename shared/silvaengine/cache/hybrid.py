@@ -61,7 +61,7 @@ class HybridCache:
         """Do the same for a coroutine; the tiers are asked in another thread."""
         from asyncio import current_task, to_thread
 
-        while (value := await to_thread(self.peek, lookup)) is MISSING:
+        while (value := await self._peek_async(lookup)) is MISSING:
             own = lookup.flight = Flight(current_task())
             flight = self._flights.join(lookup.key, own)
             if flight is own:
@@ -93,6 +93,13 @@ class HybridCache:
         entry = self.memory.entries.get(lookup.key)  # the fence may have ended it
         now = self.clock()
         return MISSING if entry is None or now >= entry.until else _use(entry, now)
+
+    async def _peek_async(self, lookup: Lookup) -> object:
+        if lookup.key not in self.memory.entries:
+            return MISSING  # without reading the clear logs, for which another thread would be needed
+        from asyncio import to_thread
+
+        return await to_thread(self.peek, lookup)
 
     def find(self, lookup: Lookup) -> object:
         """Return the value in any tier, MISSING for none."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
@@ -40,8 +40,8 @@ class InvocationLog:
 
     def __init__(self, service: str, encode: Callable[[object], str] = encode_line) -> None:
         self._encode = encode
-        self._started_at = self._step_started_at = time.perf_counter()
-        self._step = ""
+        self._started_at = time.perf_counter()
+        self._steps: list[tuple[str, float]] = []
         number = next(_invocations)
         self.request_id = self._trace_id = ""
         self._span_id = f"{_first_span + number:016x}"
@@ -86,21 +86,16 @@ class InvocationLog:
 
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
-        now = time.perf_counter()
-        if self._step:
-            self._fields[self._step] = _milliseconds(now - self._step_started_at)
-        self._step, self._step_started_at = f"{step}_ms", now
+        self._steps.append((f"{step}_ms", time.perf_counter()))
 
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
-        self.begin_step("total")
-        self._fields["total_ms"] = _milliseconds(self._step_started_at - self._started_at)
-        sys.stdout.write(self._encode(self._fields) + "\n")
+        fields, end = self._fields, time.perf_counter()
+        for (step, begin), (_, following) in pairwise((*self._steps, ("", end))):
+            fields[step] = int((following - begin) * 100_000) / 100
+        fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
+        sys.stdout.write(self._encode(fields) + "\n")
         sys.stdout.flush()
-
-
-def _milliseconds(seconds: float) -> float:
-    return int(seconds * 100_000) / 100
 
 
 class _JsonFormatter(logging.Formatter):

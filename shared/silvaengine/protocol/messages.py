@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
 from silvaengine.protocol.json_codec import decode, encode, standard_decoder
 
-type ResponseKind = Literal["text", "json", "json_text", "base64", "error"]
+type ResponseKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
 
 # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -58,16 +58,30 @@ class Invocation(NamedTuple):
 
     def members(self) -> dict[str, Any]:
         """Return the members in a payload."""
-        request_id, endpoint_id, area, function, deadline, attempt, hops, traceparent, grant = self
-        members: dict[str, Any] = {
-            "request_id": request_id, "endpoint_id": endpoint_id, "area": area, "function": function,
-            "deadline": deadline, "attempt": attempt, "hops": hops,
-        }  # fmt: skip
-        if traceparent is not None:
-            members["traceparent"] = traceparent
-        if grant is not None:
-            members["grant"] = grant
-        return members
+        return invocation_members(*self)
+
+
+def invocation_members(
+    request_id: str,
+    endpoint_id: str,
+    area: str,
+    function: str,
+    deadline: float | None,
+    attempt: int = 1,
+    hops: int = 0,
+    traceparent: str | None = None,
+    grant: str | None = None,
+) -> dict[str, Any]:
+    """Return what ``Invocation.members`` returns, without making one for each request of a gateway."""
+    members: dict[str, Any] = {
+        "request_id": request_id, "endpoint_id": endpoint_id, "area": area, "function": function,
+        "deadline": deadline, "attempt": attempt, "hops": hops,
+    }  # fmt: skip
+    if traceparent is not None:
+        members["traceparent"] = traceparent
+    if grant is not None:
+        members["grant"] = grant
+    return members
 
 
 class ExecutionRef(NamedTuple):
@@ -145,18 +159,13 @@ class WorkerCall(NamedTuple):
     socket: ReplyTo | None = None
     is_brief: bool = False
 
-    def encode(self, content: str | None = None, *, brief: Mapping[str, Any] | None = None) -> str:
-        """Return the payload as JSON text.
-
-        Args:
-            content: from the ledger, for a call with a ``job``.
-            brief: sent instead of the context.
-        """
+    def encode(self, content: str | None = None) -> str:
+        """Return the payload as JSON text; ``content`` is the ledger's, for a call with a ``job``."""
         members: dict[str, Any] = {}
         if self.content_url is not None:
             members = {"content_url": self.content_url}
         elif content is None:
-            members = self._content(brief)
+            members = self._content()
         if self.invocation is not None:
             members["invocation"] = self.invocation.members()
         if self.job is not None:
@@ -173,16 +182,14 @@ class WorkerCall(NamedTuple):
         """Return the call without settings and ids, as JSON text for the ledger."""
         return encode(self._content())
 
-    def _content(self, brief: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = {"params": encode(self.params)}
         if self.aws_event is not None:
             content["aws_event"] = encode(self.aws_event)
             content["aws_context"] = encode(self.aws_context)
         elif self.context is not None:
             content["body"] = self.body
-            content["context"] = encode(self.context if brief is None else brief)
-            if brief is not None:
-                content["brief"] = True
+            content["context"] = encode(self.context)
         return content
 
     @classmethod
@@ -229,10 +236,30 @@ class WorkerCall(NamedTuple):
         return _object({"context": self.context}, "context", decode or _decode)
 
 
+def encode_call(
+    callee: Callee,
+    params: Mapping[str, Any],
+    body: str | None,
+    context: Mapping[str, Any],
+    invocation: Mapping[str, Any],
+    *,
+    is_brief: bool,
+) -> str:
+    """Return what ``WorkerCall.encode`` returns, without making one for each request of a gateway."""
+    members: dict[str, Any] = {
+        "params": encode(params),
+        "body": body,
+        "context": encode(context),
+        "invocation": invocation,
+    }
+    if is_brief:
+        members["brief"] = True
+    return f"{_payload_prefix(callee)},{encode(members)[1:]}"
+
+
 class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
-    ``json_text`` is a JSON value's text, which no payload has (``silvaengine_http.response.read_response``).
     An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` and ``code`` are those
     of a SilvaEngineError. ``takes_context`` is False where the function needn't be sent the next context.
     """

@@ -36,6 +36,17 @@ class Answer:
     rows: Any
 
 
+class CountingExecutor(ThreadPoolExecutor):
+    """Counts what it is given to do."""
+
+    tasks = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Count it, and do it."""
+        self.tasks += 1
+        return super().submit(*args, **kwargs)
+
+
 @pytest.mark.parametrize("lock", [False, True])
 def test_a_miss_costs_two_round_trips_and_a_hit_in_redis_one(
     clock: Clock, server: FakeRedis, *, lock: bool
@@ -561,3 +572,22 @@ def test_without_redis_the_store_is_read_once_a_while(clock: Clock) -> None:
             function()
         clock.now += 0.1
     assert store.reads <= 3
+
+
+def test_a_coroutines_hit_in_redis_needs_one_other_thread(clock: Clock, server: FakeRedis) -> None:
+    """It asks Redis there, and nobody before; each change of threads takes as long as Redis."""
+
+    async def source(number: int) -> int:
+        return number
+
+    caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
+    first, second = (keep_by(cache, source) for cache in caches)
+
+    async def scenario() -> None:
+        await first(1)
+        executor = CountingExecutor(1)
+        asyncio.get_running_loop().set_default_executor(executor)
+        assert await second(1) == 1
+        assert executor.tasks == 1
+
+    asyncio.run(scenario())

@@ -86,7 +86,7 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
             "services/websocket_gateway/x/app.py",
             Work(functions=frozenset({"WebsocketGateway", "Broadcaster"})),
         ),
-        ("services/tasks/silvaengine_tasks/app.py", Work(functions=frozenset({"Tasks", "Sweeper"}))),
+        ("services/tasks/silvaengine_tasks/app.py", Work(functions=frozenset({"Tasks", "Sweeper", "Usage"}))),
         ("services/worker/functions/demo/greet.py", Work(functions=WORKERS)),
         ("services/worker/functions/requirements.txt", Work(functions=WORKERS)),
         ("services/worker/functions/test_shop.py", Work()),
@@ -128,7 +128,7 @@ def test_a_lambda_is_known_by_its_folder(project: Path) -> None:
 def test_several_changes_are_one_work(project: Path) -> None:
     """The work that several changes require is done together."""
     names = (REGISTRY_FILE, "services/tasks/x.py", "services/worker/functions/new/__init__.py")
-    expected = Work(functions=WORKERS | {"Tasks", "Sweeper"}, registry=True)
+    expected = Work(functions=WORKERS | {"Tasks", "Sweeper", "Usage"}, registry=True)
     assert work_of(project, [project / name for name in names]) == expected
 
 

@@ -28,7 +28,15 @@ def told(world: Any, event_of: EventOf) -> Any:
 
 
 def test_the_context_is_sent_once(told: Any, event_of: EventOf) -> None:
-    """Then only what a worker itself reads of it: the query, and of a form that it is one."""
+    """Then only what a worker itself reads of it, which is nothing for an untyped function."""
+    told.call(event_of("rest_v1", headers={"Content-Type": FORM, "X-A": "1"}, body="name=Ada"))
+    assert (told.payload["brief"], told.payload["context"]) == (True, {})
+
+
+def test_a_typed_function_is_sent_the_query(told: Any, event_of: EventOf) -> None:
+    """With every value of a name, and of a form that it is one."""
+    function = told.registry.functions["greet"]
+    told.registry.functions["greet"] = function._replace(callee=function.callee._replace(typed=True))
     told.call(event_of("rest_v1", headers={"Content-Type": FORM, "X-A": "1"}, body="name=Ada"))
     assert told.payload["brief"] is True
     assert told.payload["context"] == {

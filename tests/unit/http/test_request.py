@@ -42,7 +42,7 @@ def test_each_event_gives_the_same_request(name: str, read: Callable[..., Reques
 
 def test_the_context_is_what_functions_are_promised(read: Callable[..., Request]) -> None:
     """It is the event's requestContext, with tenant, area, headers as sent and every query value."""
-    context = read().context
+    context = read().function_context()
     assert context["identity"]["sourceIp"] == "192.0.2.1"
     assert context["requestId"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     assert context["channel"] == "acme"
@@ -110,7 +110,7 @@ def test_nulls_are_absence(read: Callable[..., Request]) -> None:
         body=None,
         cookies=None,
     )
-    assert (request.headers, request.query, request.body) == ({}, {}, None)
+    assert (dict(request.headers), request.query, request.body) == ({}, {}, None)
     assert request.route.function == "greet"
 
 
@@ -147,7 +147,7 @@ def test_a_header_on_several_lines_is_one_value(
 ) -> None:
     """No line is lost, whichever map has them and however the client writes the name."""
     request = read(headers=single, multiValueHeaders=several)
-    assert request.context["headers"] == expected
+    assert request.function_context()["headers"] == expected
     assert request.headers == {name.lower(): value for name, value in expected.items()}
 
 

@@ -35,7 +35,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     headers = {"host": "example.com", **({"x-amz-target": target} if target else {})}
     signed = sign_headers(
-        Credentials(key, secret, token), "eu-central-1", "lambda", path, headers, body, float(now)
+        lambda: Credentials(key, secret, token), "eu-central-1", "lambda", path, headers, body, float(now)
     )
     ours = dict(field.split(":", 1) for field in signed.split("\r\n"))
 

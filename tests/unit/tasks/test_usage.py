@@ -12,6 +12,8 @@ from silvaengine_tasks.usage.log_events import LogEvents
 from silvaengine_tasks.usage.rows import item_key
 from silvaengine_tasks.usage_app import create_handler
 
+from ...canaries import CANARIES, found_in
+
 IDS = {"request_id": "r", "endpoint_id": "acme", "area": "core", "function": "ask", "status": 200}
 ACME = Owner("acme", "ask")
 UNNAMED, NONE = Owner("acme", "-"), Owner(NOBODY, "-")
@@ -71,6 +73,18 @@ def test_a_request_counts_for_whom_it_was_admitted_to(members: dict[str, Any], o
     """A path may name any tenant, and whoever sends such requests makes no rows."""
     line = read(service="http", method="GET", **{**IDS, **members}, bytes_in=3, bytes_out=20)
     assert (line.owner, own(line)) == (owner, {"requests": 1, "bytes_in": 3, "bytes_out": 20})
+
+
+@pytest.mark.parametrize("kind", CANARIES)
+def test_t13_no_secret_that_a_client_sends_is_in_usage(kind: str) -> None:
+    """Neither as a tenant, nor as a function, nor as anything else of a line, wherever it was put."""
+    secret = CANARIES[kind]
+    for members in (
+        {"endpoint_id": secret, "function": secret, "error": secret, "status": 404},
+        {"endpoint_id": "acme", "function": secret, "key_id": secret, "principal": secret, "status": 404},
+    ):
+        line = read(service="http", method=secret, **members)
+        assert found_in(repr(line)) == []
 
 
 @pytest.mark.parametrize(
