@@ -23,7 +23,10 @@ def run(*, quick: bool) -> str:
     """Return the section."""
     with loopback(registry(), RESULT) as server:
         bars = [*warm_bars(server, calls=5 if quick else 50), *cold_bars(server)]
-    rows = [(*bar, "met" if bar.measured <= bar.limit else "missed") for bar in bars]
+    rows = [
+        (what, f"{measured:.3f}" if limit < 10 else measured, limit, "met" if measured <= limit else "missed")
+        for what, measured, limit in bars
+    ]
     return table(("", "instructions, or a ratio of them", "at most", ""), rows)
 
 
