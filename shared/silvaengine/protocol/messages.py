@@ -240,16 +240,19 @@ def encode_call(
     callee: Callee,
     params: Mapping[str, Any],
     body: str | None,
-    context: Mapping[str, Any],
+    context: str,
     invocation: Mapping[str, Any],
     *,
     is_brief: bool,
 ) -> str:
-    """Return what ``WorkerCall.encode`` returns, without making one for each request of a gateway."""
+    """Return what ``WorkerCall.encode`` returns, without making one for each request of a gateway.
+
+    ``context`` is JSON text; the others are as there.
+    """
     members: dict[str, Any] = {
         "params": encode(params),
         "body": body,
-        "context": encode(context),
+        "context": context,
         "invocation": invocation,
     }
     if is_brief:
