@@ -52,7 +52,7 @@ def usage(
     if as_csv and as_json:
         raise click.UsageError("--csv goes without --json")
     table = UsageTable(deployment)
-    if refresh or deployment.is_local:
+    if refresh or (deployment.is_local and deployment.has_output("UsageArn")):
         table.refresh()
     totals = table.totals(period, endpoint, by_function=by == "function")
     facts = [_facts(owner, usage) for owner, usage in totals.usages.items()]
