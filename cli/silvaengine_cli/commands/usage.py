@@ -73,7 +73,8 @@ def describe_period(period: Period, totals: Totals) -> dict[str, object]:
 def title(period: Period, totals: Totals) -> str:
     """Return the same for people."""
     since, until = period.texts()
-    counted = "final" if totals.is_final else f"counted into the hour of {totals.last_hour or 'none yet'}"
+    reached = f"counted into the hour of {totals.last_hour}" if totals.last_hour else "not counted yet"
+    counted = "final" if totals.is_final else reached
     return f"{since} to {until}, {counted}"
 
 
