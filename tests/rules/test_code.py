@@ -46,6 +46,7 @@ COMPOSING = {
     "silvaengine_http/app.py",
     "silvaengine_tasks/app.py",
     "silvaengine_tasks/sweeper_app.py",
+    "silvaengine_tasks/usage_app.py",
     "silvaengine_utility/calls.py",
     "silvaengine_websocket/app.py",
     "silvaengine_websocket/broadcast_app.py",

@@ -848,10 +848,8 @@ def test_a_function_writes_to_a_log_that_ends(
 ) -> None:
     """Every function has a log group of its own, kept as long as the parameter says."""
     resources = resources_with(LogRetentionDays="7")
-    logging = {"LogFormat": "Text", "LogGroup": {"Ref": f"{function}Logs"}}
-    assert resources[function]["Properties"]["LoggingConfig"] == logging
-    quiet = resources_with(LogFormat="JSON")[function]["Properties"]["LoggingConfig"]
-    assert quiet == {**logging, "LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    logging = resources[function]["Properties"]["LoggingConfig"]
+    assert logging["LogGroup"] == {"Ref": f"{function}Logs"}
     assert resources[f"{function}Logs"]["Properties"] == {
         "LogGroupName": f"/aws/lambda/silvaengine-{function}",
         "RetentionInDays": "7",

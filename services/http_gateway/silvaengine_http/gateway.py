@@ -17,6 +17,7 @@ from silvaengine.errors import (
     SilvaEngineError,
     method_not_allowed,
 )
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import (
     Invocation,
     WorkerCall,
@@ -327,16 +328,18 @@ class Gateway:
 
     def ask(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool = False) -> bytes:
         """Return what a worker answers, as JSON text; raises SilvaEngineError."""
-        if request.route.area in self._settings.full_event_areas:
-            payload = self._worker_call(call, request, function, call.deadline).encode()
-        else:
-            context = _brief(request, function) if is_brief else request.function_context()
-            invocation = self._invocation(call, request, function, call.deadline)
-            payload = encode_call(
-                function.callee, request.params, request.body, context, invocation, is_brief=is_brief
-            )
+        payload = self._payload(call, request, function, is_brief=is_brief)
         return self._invoker.invoke(
             function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
+        )
+
+    def _payload(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool) -> str:
+        if request.route.area in self._settings.full_event_areas:
+            return self._worker_call(call, request, function, call.deadline).encode()
+        context = _brief(request, function) if is_brief else encode(request.function_context())
+        invocation = self._invocation(call, request, function, call.deadline)
+        return encode_call(
+            function.callee, request.params, request.body, context, invocation, is_brief=is_brief
         )
 
     def _invocation(
@@ -365,8 +368,10 @@ class Gateway:
         )
 
 
-def _brief(request: Request, function: Function) -> Members:
-    """Return what a worker itself reads of a context, which is more for a typed function."""
+def _brief(request: Request, function: Function) -> str:
+    """Return what a worker itself reads of a context, as JSON text; it is more for a typed function."""
+    if request.path_parameters is None and not function.callee.typed:
+        return "{}"
     context: dict[str, object] = {}
     if request.path_parameters is not None:
         context["path_parameters"] = request.path_parameters
@@ -374,7 +379,7 @@ def _brief(request: Request, function: Function) -> Members:
         context["query"] = request.query
         if request.body and (content_type := request.headers.get("content-type")) is not None:
             context["headers"] = {"content-type": content_type}
-    return context
+    return encode(context)
 
 
 def read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:

@@ -83,12 +83,9 @@ class HttpHandler(GatewayHandler[HttpCall]):
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
         sent = "" if method == "HEAD" else response.body
-        if sent:
-            size = body_size(sent, is_base64=response.is_base64)
-            call.log.add(method=method, status=response.status, bytes_out=size)
-        else:
-            call.log.add(method=method, status=response.status)
-        if isinstance(body := call.event.get("body"), str) and body:
+        size = body_size(sent, is_base64=True) if response.is_base64 else len(sent)
+        call.log.add(method=method, status=response.status, bytes_out=size)
+        if isinstance(body := call.event.get("body"), str):
             call.log.add(bytes_in=body_size(body, is_base64=call.event.get("isBase64Encoded") is True))
         if response.status >= 500:  # a function may have returned it
             self.alert(call)

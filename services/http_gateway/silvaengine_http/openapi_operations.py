@@ -129,8 +129,14 @@ class OperationWriter:
             "type": "object", "properties": properties, "required": needed, "additionalProperties": others
         }  # fmt: skip
         body = _json_body(schema, is_required=bool(needed))
-        parts = {name: self._part(each) for name, each in properties.items()}
-        if parts != properties:
+        files = {name: part for name, each in properties.items() if (part := self._part(each)) != each}
+        known = self._components.schemas
+        parts = {
+            name: sent
+            for name, each in properties.items()
+            if (sent := files.get(name) or as_text(each, known))
+        }
+        if files and parts.keys() >= {*needed}:
             body["content"]["multipart/form-data"] = {"schema": {**schema, "properties": parts}}
         return body
 

@@ -56,7 +56,7 @@ def test_a_workers_line_is_a_call(members: dict[str, Any], amounts: dict[str, in
 
 def test_a_duplicate_delivery_is_no_call() -> None:
     """No function ran, but its Lambda did."""
-    line = read(service="worker", **IDS, job_id="j", attempt=1, DuplicateDeliveries=1)
+    line = read(service="worker", **IDS, job_id="j", attempt=1, duplicate=True)
     assert own(line) == {}
     assert line.amounts["invocations"] == 1
 

@@ -70,7 +70,7 @@ def read_line(message: str) -> Line | None:
     amounts = {"invocations": 1, "mb_us": used, "log_bytes": len(message.encode()) + EVENT_BYTES}
     meters: Mapping[str, Decimal] = {}
     match record["service"]:
-        case "worker" if "DuplicateDeliveries" not in record and record.get("function"):
+        case "worker" if "duplicate" not in record and record.get("function"):
             is_error = _number(record, "status") >= 400
             is_job = "job_id" in record and record.get("attempt") == 1
             amounts |= {"calls": 1, "errors": int(is_error), "jobs": int(is_job)}
