@@ -25,6 +25,7 @@ BOUNDARIES = {
     "silvaengine/redis/client.py": "a cluster's node, forgotten and raised again",
     "silvaengine/redis/connection.py": "a connection, closed and raised again",
     "silvaengine_http/handler.py": "a Lambda",
+    "silvaengine_http/mcp/server.py": "a message, whose client waits for an error of its own form",
     "silvaengine_tasks/batches.py": "a call of many records, and each of them",
     "silvaengine_tasks/calls.py": "a call, published and raised again",
     "silvaengine_tasks/canary/watching.py": "a canary of a package",
