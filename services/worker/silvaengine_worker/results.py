@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.protocol.json_codec import Json, standard_encoder
+from silvaengine.protocol.json_codec import Json, size_by_loaded, standard_encoder
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse, make
 
 type Place = tuple[Place, str | int] | None
@@ -155,6 +155,13 @@ def to_sent_text(value: object) -> str:
     """
     text = json.dumps(to_json_value(value), ensure_ascii=False)
     return text.encode(errors="backslashreplace").decode()
+
+
+def check_sent(value: Json) -> None:
+    """Raise what ``to_json_text`` raises; where msgspec is loaded, without that text of a short value."""
+    size = size_by_loaded(value)
+    if size is None or 2 * size > SYNC_LIMIT:  # the runtime adds no more than a space after each comma
+        to_json_text(value)
 
 
 def to_json_text(payload: Json) -> str:

@@ -17,7 +17,7 @@ from silvaengine.protocol.json_codec import encode_by_loaded
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.release import NO_RELEASE, Release
-from silvaengine_worker.results import Outcome, UnicodeResultError, as_json_text, complete, to_json_text
+from silvaengine_worker.results import Outcome, UnicodeResultError, as_json_text, check_sent, complete
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class CallServer:
         )
         sent: Json = response.encode() if call.invocation else response.value
         try:
-            to_json_text(response.value)  # refuses what Lambda would: it takes 100 bytes more than 6 MB
+            check_sent(response.value)  # refuses what Lambda would: it takes 100 bytes more than 6 MB
         except UnicodeResultError:
             if not call.invocation:
                 raise

@@ -35,6 +35,16 @@ def encode_by_loaded(value: object) -> str:
     return encode(value) if "msgspec" in sys.modules else _encode_standard(value)
 
 
+def size_by_loaded(value: Json) -> int | None:
+    """Return the bytes of a JSON value's text without spaces; None unless a loaded msgspec encodes it."""
+    if "msgspec" not in sys.modules:
+        return None
+    try:
+        return len(_codec()[0](value))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
 def encode_readable(value: object) -> str:
     """Return a JSON value's text with spaces, as ``json`` writes it.
 
