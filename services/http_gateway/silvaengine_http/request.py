@@ -23,7 +23,7 @@ from silvaengine.authorization.events import (
 )
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import RESERVED_PARAMETERS
+from silvaengine.protocol.messages import RESERVED_PARAMETERS, make
 from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
@@ -181,7 +181,8 @@ def read_request(
     if not headers.text.isascii():
         _check_unicode(headers.text, "The headers are")
     everything = _query(event, single_query, several_query)
-    _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
+    if everything:
+        _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
     query = {
         name: values
         for name, values in everything.items()
@@ -197,17 +198,9 @@ def read_request(
         body = read_body(event.get("body"), headers, is_base64=is_base64, takes_gzip=takes_gzip)
     elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
         _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
-    return Request(
-        method,
-        route,
-        headers,
-        query,
-        params,
-        read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1]),
-        read_stage(context),
-        body,
-        context,
-    )
+    api_key = read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1])
+    stage = read_stage(context)
+    return make(Request, (method, route, headers, query, params, api_key, stage, body, context, None))
 
 
 def with_arguments(request: Request, path: str, arguments: Mapping[str, str]) -> Request:
