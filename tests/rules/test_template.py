@@ -675,7 +675,7 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
     groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
     table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
     assert rights(resources, "Usage") == logs("Usage") | {
-        "logs:DescribeLogGroups": {"*"},
+        "logs:DescribeLogGroups": {f"{groups}*"},
         "logs:FilterLogEvents": {
             f"{groups}/aws/lambda/silvaengine-{each}"
             for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
