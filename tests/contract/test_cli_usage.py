@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,10 @@ type Run = Callable[..., Result]
 def line(tenant: str, function: str, **members: Any) -> Usage:
     """Return the usage of one call of 100.5 ms at 512 MB."""
     record = {"service": "worker", "memory_mb": 512, "total_ms": 100.5, "status": 200, "endpoint_id": tenant}
-    read, usage = read_line(json.dumps({**record, "function": function, **members})), Usage()
+    read, usage = (
+        read_line(json.dumps({**record, "function": function, **members}), "worker"),
+        Usage(),
+    )
     assert read
     usage.add(read.amounts, read.meters)
     return usage
@@ -63,6 +67,14 @@ def test_a_months_usage_is_the_sum_of_its_hours(run: Run) -> None:
     counts = {"requests": 0, "calls": 5, "errors": 1, "jobs": 0, "messages": 0, "pushes": 0}
     sizes = {"bytes_in": 0, "bytes_out": 0, "worker_ms": 502.5, "gb_seconds": 0.25125}
     assert acme == {"endpoint_id": "acme", **counts, **sizes, "meters": {"images": 8, "tokens": 0.4}}
+
+
+def test_a_column_shows_what_its_header_says(run: Run) -> None:
+    """The table has the numbers of the JSON, each under its name."""
+    (header, cells) = run("usage", "acme", "--month", "2026-11").stdout.splitlines()[1:3]
+    shown = dict(zip(re.split(r"  +", header.strip()), re.split(r"  +", cells.strip()), strict=False))
+    assert (shown["calls"], shown["errors"], shown["jobs"]) == ("5", "1", "0")
+    assert (shown["worker ms"], shown["GB-s"]) == ("502.5", "0.251250")
 
 
 def test_usage_is_final_once_its_last_hour_was_read_for_the_last_time(run: Run) -> None:

@@ -15,7 +15,7 @@ from silvaengine_tasks.usage.counting import Owner, Usage
 
 COUNTS = ("requests", "calls", "errors", "jobs", "messages", "pushes")
 BYTES = ("bytes_in", "bytes_out")
-SHOWN = ("calls", "errors", "worker ms", "GB-s", "jobs", "messages", "bytes in", "bytes out", "meters")
+SHOWN = ("calls", "errors", "jobs", "messages", "worker ms", "GB-s", "bytes in", "bytes out", "meters")
 _MB_US_PER_GB_SECOND = 1024 * 1_000_000
 
 
