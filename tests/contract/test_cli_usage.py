@@ -99,6 +99,13 @@ def test_csv_has_a_column_for_each_meter(run: Run) -> None:
     assert (other["endpoint_id"], other["jobs"], other["meter_tokens"]) == ("acme2", "1", "0")
 
 
+def test_csv_of_nothing_has_its_columns(run: Run) -> None:
+    """A billing system reads a month without calls as it reads any other."""
+    empty = run("usage", "--month", "2090-01", "--csv", "--by", "function").stdout
+    assert empty.startswith("since,until,endpoint_id,function,requests,calls,errors,")
+    assert empty.count("\n") == 1
+
+
 def test_what_a_tenant_cost_is_told_by_part(run: Run) -> None:
     """The parts are those of the bill, and the sum is theirs."""
     found = usage_of(run, "cost", "--month", "2026-11")

@@ -52,7 +52,7 @@ class Printed:
 def keep_apart() -> None:
     """Keep what is printed from now on apart from lines."""
     if not isinstance(sys.stdout, Printed):
-        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
 
 
 def write_line(text: str, out: TextIO) -> None:
