@@ -9,6 +9,7 @@ from benchmarks.harness.subject import count_nothing
 
 SECTIONS = {
     "warm": "Warm request",
+    "bars": "Bars",
     "typed": "Typed function",
     "clients": "Clients",
     "cold": "Cold start",

@@ -23,6 +23,9 @@ HELLO = Callee(
 HTTP_PEERS = ("bare handler", "Powertools", "Mangum + FastAPI")
 """Their names in ``benchmarks.peers.http``; README.md says why these."""
 
+LOGGING_PEERS = ("Powertools with Logger", "Powertools with Logger and Metrics")
+"""Those that write a line for each request, as ours does and the others don't."""
+
 # What each trusts on AWS: botocore its own list, we Amazon's authorities.
 BOTOCORE_AUTHORITIES = PEERS / "botocore/cacert.pem"
 OUR_AUTHORITIES = BUILT / "SharedLayer/python/silvaengine/aws/amazon_roots.pem"

@@ -7,11 +7,14 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 CHILD = Path(__file__).with_name("child.py")
 _counts = True
+NATIVE = re.compile(r"^(\d+),.*instructions", re.MULTILINE)
 COLLECTED = re.compile(rb"Collected : (\d+)")
 
 
@@ -146,6 +149,36 @@ def warm_instructions(subject: Subject, times: int = 50) -> int:
         child.call(times)
         child.instrument("off")
         return _collected(child.end()) // times
+
+
+@cache
+def has_counters() -> bool:
+    """Return whether perf can count the processor's own instructions here; few virtual machines let it."""
+    if shutil.which("perf") is None:
+        return False
+    done = subprocess.run([*_perf(Path("/dev/stdout")), "true"], capture_output=True, text=True, check=False)
+    return bool(NATIVE.search(done.stdout))
+
+
+def native_instructions(subject: Subject, times: int = 2000) -> int:
+    """Count the instructions of one warm call by the processor's counters, without those of the start."""
+    once, twice = (_native_life(subject, calls) for calls in (times, 2 * times))
+    return (twice - once) // times
+
+
+def _native_life(subject: Subject, calls: int) -> int:
+    with TemporaryDirectory() as folder:
+        report = Path(folder, "report")
+        with running(_repeatable(subject), *_perf(report)) as child:
+            child.call(calls)
+            child.end()
+        found = NATIVE.search(report.read_text())
+        assert found
+        return int(found[1])
+
+
+def _perf(report: Path) -> list[str]:
+    return ["perf", "stat", "-x,", "-e", "instructions:u", "-o", str(report), "--"]
 
 
 def cold_instructions(subject: Subject) -> int:

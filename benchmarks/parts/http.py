@@ -12,7 +12,7 @@ from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_http import app, gateway
 from silvaengine_http.path import read_path
 from silvaengine_http.request import HttpCall, read_method, read_request
-from silvaengine_http.response import ResponseFormat, function_response, read_response, render
+from silvaengine_http.response import ResponseFormat, read_json_response, render
 
 SETTINGS = Settings.from_environment()
 ADMISSION = open_admission(SETTINGS, app.ARTEFACT)
@@ -41,8 +41,7 @@ CALL.deadline = 1.8e9
 ANSWER = GATEWAY.serve(CALL, REQUEST)
 FORM = ResponseFormat(is_v2=EVENT.get("version") == "2.0", is_head=False)
 FUNCTION = _find()
-BRIEF = gateway._brief(REQUEST)
-PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(brief=BRIEF)
+PAYLOAD = GATEWAY._payload(CALL, REQUEST, FUNCTION, is_brief=True)
 
 
 def _log():
@@ -60,9 +59,9 @@ PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
     "reading the event": _read,
     "limits, key, connection, function, method": _find,
-    "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(brief=BRIEF),
+    "the payload": lambda: GATEWAY._payload(CALL, REQUEST, FUNCTION, is_brief=True),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
-    "the response": lambda: function_response(read_response(RESULT)),
+    "the response": lambda: read_json_response(RESULT),
     "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),
     "the log line, and the time of each step": _log,
 }

@@ -35,6 +35,37 @@ def powertools():
     return app.resolve
 
 
+def powertools_with_logger():
+    """Return the same with Powertools' Logger, which writes one line for each request."""
+    from aws_lambda_powertools import Logger
+
+    logger, resolve = Logger(service="http"), powertools()
+
+    @logger.inject_lambda_context
+    def handle(event, context):
+        response = resolve(event, context)
+        logger.info("served", status=response["statusCode"], path=event["path"])
+        return response
+
+    return handle
+
+
+def powertools_with_metrics():
+    """Return the same with its Metrics, whose line has the request's count and status."""
+    from aws_lambda_powertools import Metrics
+
+    metrics, served = Metrics(namespace="peer", service="http"), powertools_with_logger()
+
+    @metrics.log_metrics
+    def handle(event, context):
+        response = served(event, context)
+        metrics.add_metric(name="Served", unit="Count", value=1)
+        metrics.add_metadata(key="status", value=response["statusCode"])
+        return response
+
+    return handle
+
+
 def fastapi():
     """Return FastAPI behind Mangum."""
     from fastapi import FastAPI
@@ -75,6 +106,10 @@ def function_row():
     return client("dynamodb").get_item(TableName="se-functions", Key=key)["Item"]["config"]
 
 
-handler = {"bare handler": bare, "Powertools": powertools, "Mangum + FastAPI": fastapi}[
-    os.environ["BENCHMARK_PEER"]
-]()
+handler = {
+    "bare handler": bare,
+    "Powertools": powertools,
+    "Powertools with Logger": powertools_with_logger,
+    "Powertools with Logger and Metrics": powertools_with_metrics,
+    "Mangum + FastAPI": fastapi,
+}[os.environ["BENCHMARK_PEER"]]()

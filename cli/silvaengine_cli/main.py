@@ -33,6 +33,7 @@ _COMMANDS = {
     "show": "silvaengine_cli.commands.inspect:show",
     "openapi": "silvaengine_cli.commands.openapi:openapi",
     "client": "silvaengine_cli.commands.openapi:client",
+    "mcp": "silvaengine_cli.commands.mcp:mcp",
     "keys": "silvaengine_cli.commands.keys:keys",
     "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",

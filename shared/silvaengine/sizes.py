@@ -1,6 +1,7 @@
 """How many bytes of memory values take, as far as Python knows."""
 
 from gc import get_referents
+from itertools import chain
 from logging import Logger
 from sys import getsizeof
 from types import MappingProxyType, ModuleType
@@ -28,7 +29,8 @@ def size_of(*values: object) -> tuple[int, list[Frozen]]:
         mappings += [each for each in own if type(each) is MappingProxyType]
         own = [each for each in own if type(each) is not MappingProxyType]
         size += sum(map(getsizeof, own))
-        found = get_referents(*own)
+        # Of a dictionary whose keys are all text it names the values alone.
+        found = [*get_referents(*own), *chain(*(each for each in own if type(each) is dict))]
     return size, mappings
 
 

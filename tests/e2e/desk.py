@@ -11,6 +11,7 @@ ENDPOINT = "desk"
 KEY = "desk-key"
 MANIFEST = """\
 package: desk
+mcp: true
 memory: 256
 timeout: 15
 functions:

@@ -57,7 +57,7 @@ def check(
     hooks.write_text(HOOKS)
     command = [find_uv(Path.cwd()), "tool", "run", "--python", sys.executable, "--from", *SCHEMATHESIS]
     command += ["st", "run", f"{url}/openapi.json", "--url", url, "--checks", ",".join(checks)]
-    command += ["--seed", "1", "--no-color", *options]
+    command += ["--seed", "1", "--no-color", "--request-timeout", "30", *options]  # API Gateway's is 29
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(hooks)}  # noqa: TID251 - programs get it from us
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     made = re.search(r"(\d+) generated", done.stdout)

@@ -25,16 +25,18 @@ SOURCES = {"SharedLayer": "shared", **{name: LAMBDAS[name]["Properties"]["CodeUr
 # loaded by then. Every cold start pays for a name more: dataclasses, for one, brings inspect, ast and dis.
 RUNTIME_LOADED = "decimal, enum, functools, json, logging, re, threading"
 TLS = {"array", "base64", "binascii", "errno", "math", "select", "selectors", "socket", "ssl", "struct"}
-USUAL = {"contextvars", "hashlib", "hmac", "typing", *TLS}
+USUAL = {"contextvars", "gc", "hashlib", "hmac", "typing", *TLS}
 STANDARD = {
     "silvaengine_websocket.broadcast_app": {"concurrent", "heapq", "queue", *USUAL},
     "silvaengine_tasks.sweeper_app": {"bisect", "random", *USUAL},
+    "silvaengine_tasks.usage_app": {"concurrent", "datetime", "heapq", "queue", *USUAL},
     # Signatures, dataclasses and paths are what the worker's functions are made of.
     "silvaengine_worker.app": {
         "base64",
         "binascii",
         "contextvars",
         "datetime",
+        "gc",
         "math",
         "signal",
         "struct",

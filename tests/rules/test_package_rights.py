@@ -117,6 +117,7 @@ def test_a_managed_policy_is_as_small_as_aws_takes(
         RedisPasswordSecret="r" * 64,
         SnsTopicArn=f"arn:aws:sns:{HERE}:{'t' * 64}",
         PackageActions=",".join(["ses:SendEmail"] * 10),
+        XRayTracing="true",
         **VPC,
         **{"AWS::StackName": "s" * 29},
     )

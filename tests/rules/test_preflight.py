@@ -53,6 +53,14 @@ def test_the_longest_name_of_a_stack_fits() -> None:
     assert any("FunctionName" in each for each in schemas(stack("s" * 48, **everything)))
 
 
+def test_lambda_s_own_lines_are_left_out_on_demand() -> None:
+    """Of all functions: in its JSON format Lambda writes warnings alone; its text format has no levels."""
+    for log_format, level in (("Text", {}), ("JSON", {"SystemLogLevel": "WARN"})):
+        for name, function in stack(LogFormat=log_format).of_type("AWS::Lambda::Function").items():
+            expected = {"LogFormat": log_format, **level, "LogGroup": {"Ref": f"{name}Logs"}}
+            assert function["Properties"]["LoggingConfig"] == expected
+
+
 def put(resources: Resources, resource: str, **properties: Any) -> None:
     """Set properties of a resource."""
     resources[resource]["Properties"].update(properties)

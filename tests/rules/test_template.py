@@ -675,7 +675,7 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
     groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
     table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
     assert rights(resources, "Usage") == logs("Usage") | {
-        "logs:DescribeLogGroups": {"*"},
+        "logs:DescribeLogGroups": {f"{groups}*"},
         "logs:FilterLogEvents": {
             f"{groups}/aws/lambda/silvaengine-{each}"
             for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
@@ -848,10 +848,8 @@ def test_a_function_writes_to_a_log_that_ends(
 ) -> None:
     """Every function has a log group of its own, kept as long as the parameter says."""
     resources = resources_with(LogRetentionDays="7")
-    logging = {"LogFormat": "Text", "LogGroup": {"Ref": f"{function}Logs"}}
-    assert resources[function]["Properties"]["LoggingConfig"] == logging
-    quiet = resources_with(LogFormat="JSON")[function]["Properties"]["LoggingConfig"]
-    assert quiet == {**logging, "LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    logging = resources[function]["Properties"]["LoggingConfig"]
+    assert logging["LogGroup"] == {"Ref": f"{function}Logs"}
     assert resources[f"{function}Logs"]["Properties"] == {
         "LogGroupName": f"/aws/lambda/silvaengine-{function}",
         "RetentionInDays": "7",

@@ -7,13 +7,11 @@ from typing import Any
 
 import click
 
-from silvaengine.registry.model import KeyAccess
-from silvaengine.registry.registry import Registry
 from silvaengine_cli.client_options import api_key_option
 from silvaengine_cli.clients import GENERATORS, client_name, write_client
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.output_file import check_new, output_options
-from silvaengine_cli.registry.lookup import open_registry, read_key_access
+from silvaengine_cli.registry.lookup import only_area, open_registry, read_key_access
 from silvaengine_http.openapi import document_of
 
 
@@ -98,16 +96,8 @@ def _read_document(
 ) -> tuple[str, dict[str, Any]]:
     """Return the area that is meant, and the key's document of it."""
     registry = open_registry(deployment)
-    area = area or _only_area(registry, read_key_access(registry, endpoint, api_key))
+    area = area or only_area(registry, read_key_access(registry, endpoint, api_key))
     key_access = read_key_access(registry, endpoint, api_key, area, deployment.output("Stage"))
     full_event_areas = map(str.strip, deployment.parameter("FullEventAreas").split(","))
     address = f"{(url or deployment.output('ApiUrl')).rstrip('/')}/{area}/{endpoint}"
     return area, document_of(registry, key_access, area, address, is_raw=area in full_event_areas)
-
-
-def _only_area(registry: Registry, key_access: KeyAccess) -> str:
-    areas = sorted(registry.areas(key_access))
-    if len(areas) != 1:
-        found = f"it has functions in {', '.join(areas)}" if areas else "it has no functions"
-        raise click.ClickException(f"--area says which area of the key is meant: {found}")
-    return areas[0]

@@ -52,7 +52,7 @@ def usage(
     if as_csv and as_json:
         raise click.UsageError("--csv goes without --json")
     table = UsageTable(deployment)
-    if refresh or deployment.is_local:
+    if refresh or (deployment.is_local and deployment.has_output("UsageArn")):
         table.refresh()
     totals = table.totals(period, endpoint, by_function=by == "function")
     function = ["function"] if by == "function" else []
@@ -74,7 +74,8 @@ def describe_period(period: Period, totals: Totals) -> dict[str, object]:
 def title(period: Period, totals: Totals) -> str:
     """Return the same for people."""
     since, until = period.texts()
-    counted = "final" if totals.is_final else f"counted into the hour of {totals.last_hour or 'none yet'}"
+    reached = f"counted into the hour of {totals.last_hour}" if totals.last_hour else "not counted yet"
+    counted = "final" if totals.is_final else reached
     return f"{since} to {until}, {counted}"
 
 

@@ -68,7 +68,7 @@ class StatementSpec(_Section):
 class PackageSpec(_Section):
     """The whole file; memory and storage in MB, the timeout in seconds.
 
-    ``typed`` is for functions that don't say it themselves.
+    ``typed`` and ``mcp`` are for functions that don't say it themselves.
     """
 
     package: values.PackageName
@@ -79,6 +79,7 @@ class PackageSpec(_Section):
     warm: Annotated[StrictInt, Field(ge=0, le=1_000)] = 0
     isolation: Literal["shared", "tenant"] = "shared"
     typed: StrictBool = True
+    mcp: StrictBool = False
     environment: dict[values.Stage, Variables] = {}
     functions: Annotated[dict[values.FunctionName, PackageFunctionSpec], Field(min_length=1)]
     resources: dict[values.LogicalId, ResourceSpec] = {}

@@ -120,6 +120,8 @@ def _route_findings(spec: PackageSpec) -> Iterator[Finding]:
 def functions_text(package: Package) -> str:
     """Return what a release says of its functions, as the JSON text that its digest is of."""
     default = dict.fromkeys(("typed", "keep_empty"), package.spec.typed)
+    if package.spec.mcp:
+        default["mcp"] = True
     functions = {
         name: {"area": function.area, "config": {**default, **function_config(name, function)}}
         for name, function in package.spec.functions.items()

@@ -1,5 +1,7 @@
 """The gateways' own look-up, from the command line."""
 
+import click
+
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.secrets import STAGE, SecretLookup
@@ -33,6 +35,15 @@ def read_key_access(
     """
     row_key, _ = split_key(api_key)
     return registry.key_access_by_row(endpoint, row_key, area, stage)
+
+
+def only_area(registry: Registry, key_access: KeyAccess) -> str:
+    """Return the area of all functions that a key opens; raises ClickException where there isn't one."""
+    areas = sorted(registry.areas(key_access))
+    if len(areas) != 1:
+        found = f"it has functions in {', '.join(areas)}" if areas else "it has no functions"
+        raise click.ClickException(f"--area says which area of the key is meant: {found}")
+    return areas[0]
 
 
 def _lookups(deployment: Deployment) -> dict[str, SecretLookup]:

@@ -25,7 +25,7 @@ SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = (
     "route", "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts",
-    "internal", "typed", "keep_empty",
+    "internal", "typed", "keep_empty", "mcp",
 )  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -124,6 +124,7 @@ class FunctionSpec(_Section):
     internal: StrictBool | None = None
     typed: StrictBool | None = None
     keep_empty: StrictBool | None = None
+    mcp: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 
@@ -154,6 +155,12 @@ class FunctionSpec(_Section):
             raise ValueError(f"methods must have {method}, the route's")
         if self.internal:
             raise ValueError("route is for clients, and internal: true is missing for them")
+        return self
+
+    @model_validator(mode="after")
+    def _callable_tool(self) -> Self:
+        if self.mcp and self.internal:
+            raise ValueError("mcp is for agents, from whom internal: true hides it")
         return self
 
     @model_validator(mode="after")

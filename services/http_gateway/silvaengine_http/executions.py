@@ -4,7 +4,7 @@ The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 withou
 the first request is in progress, 422 for another request under the same key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
@@ -29,7 +29,7 @@ class LedgerCall(NamedTuple):
 
     ``content`` is a WorkerCall's; ``body`` is what makes two requests the same. ``key`` is the client's
     idempotency key, None without one. ``deadline`` is in epoch seconds, ``status_url`` where the client asks
-    for a job's state.
+    for a job's state. ``respond`` makes the response of the worker's.
     """
 
     function: Function
@@ -44,6 +44,7 @@ class LedgerCall(NamedTuple):
     is_async: bool
     deadline: float
     status_url: str
+    respond: Callable[[WorkerResponse], Response] = function_response
 
     @property
     def stays_accepted(self) -> bool:
@@ -126,7 +127,7 @@ class Executions:
 
     def _ask(self, call: LedgerCall, execution: Execution) -> Response:
         result = self._dispatcher.ask(execution, call.function, call.deadline)
-        return function_response(WorkerResponse.read(result))
+        return call.respond(WorkerResponse.read(result))
 
     def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         if first.digest != plain_digest(call.body):
@@ -134,7 +135,7 @@ class Executions:
         if call.is_async:
             return accepted_response(first.job_id, call.status_url, {REPLAYED: "true"})
         if first.state not in LIVE and (first.result or first.result_at):
-            return replay(first, self.payloads)
+            return _replay(call, first, self.payloads)
         if first.state == "accepted" or first.is_held(self.ledger.now()):
             raise _in_progress()
         if first.state == "running" and first.on_lost == "retry" and first.attempts < first.max_attempts:
@@ -173,10 +174,10 @@ def accepted_response(job_id: str, status_url: str, headers: Mapping[str, str] |
     return json_response({"job_id": job_id, "status": "accepted"}, 202, {**location, **(headers or {})})
 
 
-def replay(execution: Execution, payloads: PayloadStore) -> Response:
+def _replay(call: LedgerCall, execution: Execution, payloads: PayloadStore) -> Response:
     """Return an execution's response again, byte for byte."""
     try:
-        response = function_response(payloads.stored_response(execution))
+        response = call.respond(payloads.stored_response(execution))
     except SilvaEngineError as error:
         response = error_response(error, execution.request_id)
     return response._replace(headers={**response.headers, REPLAYED: ("true",)})

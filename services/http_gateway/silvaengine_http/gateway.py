@@ -17,6 +17,7 @@ from silvaengine.errors import (
     SilvaEngineError,
     method_not_allowed,
 )
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import (
     Invocation,
     WorkerCall,
@@ -39,14 +40,17 @@ if TYPE_CHECKING:
     from silvaengine.ledger.execution import Execution
     from silvaengine.registry.outcomes import Outcome
     from silvaengine_http.executions import Executions, LedgerCall
+    from silvaengine_http.mcp.server import McpServer
     from silvaengine_http.openapi import OpenApi
 
 # Operations, even if the registry has functions of these names.
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})
 JOB_STATUS = "job_status"
 OPENAPI = "openapi.json"
+WELL_KNOWN = ".well-known"  # RFC 8615
+MCP = "mcp"  # but for this one, which a function of the name replaces
 # The scope that an operation requires; cache management checks its own.
-REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke"}
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke", MCP: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 MAX_WITHOUT_CONTEXT = 4096  # functions of which the gateway remembers that
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
@@ -107,22 +111,25 @@ class Gateway:
 
         """
         call.log.begin_step("resolve")
-        key_access, name = self._resolve_key(call, request)
-        if name in REQUIRED_SCOPE:
+        try:
+            key_access, name = self._resolve_key(call, request)
+        except RequestError:
+            if (metadata := self._resource_metadata(call, request)) is not None:
+                return metadata
+            raise
+        if name in REQUIRED_SCOPE and self._is_operation(call, request, key_access, name):
             return self._operate(call, request, key_access, name)
         request, function = self._find(call, request, key_access, name)
         call.log.begin_step("authorize")
         if function.auth_required:
-            request = request._replace(context=self._permit(call, request, key_access, function).context)
+            request = request._replace(context=self.permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
-        terms = _read_terms(request.method, request.headers, function)
+        terms = read_terms(request.method, request.headers, function)
         if terms is None:
             if function.outcome is None:
                 return self._invoke(call, request, function)
             return self._counted(call, request, function, function.outcome)
-        response = self._open_executions().serve(
-            self._ledger_call(call, request, key_access, function, terms)
-        )
+        response = self._open_executions().serve(self.ledger_call(call, request, key_access, function, terms))
         if response.status != 202 or not terms.is_async:
             return response
         if terms.is_preferred:
@@ -135,13 +142,15 @@ class Gateway:
             return _manage_cache(name, call.event, request, key_access)
         if name == OPENAPI:
             return self._open_api.serve(request, key_access)
+        if name == MCP:
+            return self._mcp.serve(call, request, key_access)
         from silvaengine_http.job_status import job_status  # lazy: no other call needs it
 
         return job_status(
             self._open_executions(),
             request.route,
             request.params,
-            lambda execution: self._caller_of(call, request, key_access, execution),
+            lambda execution: self.caller_of(call, request, key_access, execution),
         )
 
     @cached_property
@@ -150,16 +159,41 @@ class Gateway:
 
         return OpenApi(self._admission.registry, self._settings.full_event_areas)
 
+    @cached_property
+    def _mcp(self) -> "McpServer":
+        from silvaengine_http.mcp.server import McpServer  # lazy: no other call needs it
+
+        return McpServer(self, self._settings, self._admission, self._open_executions)
+
+    def _is_operation(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> bool:
+        if name != MCP:
+            return True
+        try:
+            self._find(call, request, key_access, name)
+        except NotFoundError:
+            return True
+        except RequestError:  # there is one, which refuses the request
+            pass
+        return False
+
+    def _resource_metadata(self, call: HttpCall, request: Request) -> Response | None:
+        """Return what tells clients without credentials where they get some, None for any other request."""
+        if WELL_KNOWN not in (request.route.area, request.route.path.partition("/")[0]):
+            return None
+        from silvaengine_http.mcp.resources import metadata_response  # lazy: no other call needs it
+
+        return metadata_response(call.event, request, self._admission.registry.gateway_settings)
+
     def permission(self, call: HttpCall, request: Request) -> "Permission":
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
         from silvaengine.authorization.model import Permission  # lazy: only an authorizer call needs it
 
         # not counted here: the request that follows is
         key_access, name = self._resolve_key(call, request, is_counted=False)
-        if name not in REQUIRED_SCOPE:
+        if name not in REQUIRED_SCOPE or not self._is_operation(call, request, key_access, name):
             request, function = self._find(call, request, key_access, name)
             if function.auth_required:
-                return self._permit(call, request, key_access, function)
+                return self.permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.function_context())
 
     def _resolve_key(
@@ -204,9 +238,10 @@ class Gateway:
         _check_method(request.method, function)
         return request, function
 
-    def _permit(
+    def permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
     ) -> "Permission":
+        """Return who may call a function with ``auth_required``; raises like ``Authorization.permit``."""
         # lazy: only a function with ``auth_required`` needs it
         from silvaengine.authorization.model import AccessRequest
 
@@ -227,7 +262,7 @@ class Gateway:
             call.log.add(principal=call.principal)
         return permission
 
-    def _caller_of(
+    def caller_of(
         self, call: HttpCall, request: Request, key_access: KeyAccess, execution: "Execution"
     ) -> str:
         """Return whose job this may be; raises what a call of its function raises, in its own release."""
@@ -238,12 +273,13 @@ class Gateway:
             function = self._admission.function(key_access, name, request.route.area)
         call.note_function(function)
         if function.auth_required:
-            self._permit(call, request, key_access, function)
+            self.permit(call, request, key_access, function)
         return _caller(call, key_access)
 
-    def _ledger_call(
+    def ledger_call(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function, terms: Terms
     ) -> "LedgerCall":
+        """Return a function's call for the ledger."""
         # lazy: only a call that the ledger holds needs it
         from silvaengine_http.executions import LedgerCall
 
@@ -275,14 +311,14 @@ class Gateway:
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         key = function.aws_lambda_arn, function.name
         is_brief = key in self._without_context
-        result = self._ask(call, request, function, is_brief=is_brief)
+        result = self.ask(call, request, function, is_brief=is_brief)
         if (found := read_json_response(result)) is not None:
             response, takes_context = found
         else:
             answer = WorkerResponse.read(result)
             if is_brief and answer.error_type == ContextNeededError.__name__:  # its code has changed
                 self._without_context.discard(key)
-                answer = WorkerResponse.read(self._ask(call, request, function, is_brief=False))
+                answer = WorkerResponse.read(self.ask(call, request, function, is_brief=False))
             response, takes_context = function_response(answer), answer.takes_context
         if not (takes_context or is_brief):
             if len(self._without_context) == MAX_WITHOUT_CONTEXT:
@@ -290,17 +326,20 @@ class Gateway:
             self._without_context.add(key)
         return response
 
-    def _ask(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool) -> bytes:
-        if request.route.area in self._settings.full_event_areas:
-            payload = self._worker_call(call, request, function, call.deadline).encode()
-        else:
-            context = _brief(request, function) if is_brief else request.function_context()
-            invocation = self._invocation(call, request, function, call.deadline)
-            payload = encode_call(
-                function.callee, request.params, request.body, context, invocation, is_brief=is_brief
-            )
+    def ask(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool = False) -> bytes:
+        """Return what a worker answers, as JSON text; raises SilvaEngineError."""
+        payload = self._payload(call, request, function, is_brief=is_brief)
         return self._invoker.invoke(
             function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
+        )
+
+    def _payload(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool) -> str:
+        if request.route.area in self._settings.full_event_areas:
+            return self._worker_call(call, request, function, call.deadline).encode()
+        context = _brief(request, function) if is_brief else encode(request.function_context())
+        invocation = self._invocation(call, request, function, call.deadline)
+        return encode_call(
+            function.callee, request.params, request.body, context, invocation, is_brief=is_brief
         )
 
     def _invocation(
@@ -329,8 +368,10 @@ class Gateway:
         )
 
 
-def _brief(request: Request, function: Function) -> Members:
-    """Return what a worker itself reads of a context, which is more for a typed function."""
+def _brief(request: Request, function: Function) -> str:
+    """Return what a worker itself reads of a context, as JSON text; it is more for a typed function."""
+    if request.path_parameters is None and not function.callee.typed:
+        return "{}"
     context: dict[str, object] = {}
     if request.path_parameters is not None:
         context["path_parameters"] = request.path_parameters
@@ -338,10 +379,10 @@ def _brief(request: Request, function: Function) -> Members:
         context["query"] = request.query
         if request.body and (content_type := request.headers.get("content-type")) is not None:
             context["headers"] = {"content-type": content_type}
-    return context
+    return encode(context)
 
 
-def _read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
+def read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
     """Return how the ledger is to hold a call; None for a call that it needn't know of.
 
     Raises:

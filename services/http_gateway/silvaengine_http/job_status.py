@@ -21,30 +21,43 @@ if TYPE_CHECKING:
 def job_status(
     executions: Executions, route: Route, params: Mapping[str, object], caller_of: Callable[[Execution], str]
 ) -> Response:
-    """Return the state of a job of this endpoint, area and caller, and its result.
+    """Return the state of a job, as ``find_job`` finds it, and its result.
 
     A result too large for a response is replaced by its ``result_url``, which is valid for five minutes.
-    ``caller_of`` returns who asks, to the job's function, or raises as a call of it would.
 
     Raises:
         RequestError: there is no ``job_id``.
-        NotFoundError: there is no such job, it is another endpoint's, area's or caller's, or it has expired.
+        NotFoundError: there is no such job.
 
     """
     job_id = params.get("job_id")
     if not isinstance(job_id, str) or not job_id:
         raise RequestError("The parameter job_id is missing")
-    execution = executions.ledger.get(job_id)
-    if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
-        raise NotFoundError("Job not found")
-    if execution.principal != plain_digest(route.endpoint_id, caller_of(execution)):
-        raise NotFoundError("Job not found")
+    execution = find_job(executions, route, job_id, caller_of)
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     response = json_response(_facts(execution) | _outcome(execution, executions.payloads), 200, headers)
     if len(response.body.encode()) > SYNC_LIMIT - RESPONSE_OVERHEAD and execution.result_at:
         url: dict[str, Json] = {"result_url": executions.payloads.url(execution.result_at)}
         return json_response(_facts(execution) | url, 200, headers)
     return response
+
+
+def find_job(
+    executions: Executions, route: Route, job_id: str, caller_of: Callable[[Execution], str]
+) -> Execution:
+    """Return a job of this endpoint, area and caller.
+
+    ``caller_of`` returns who asks, to the job's function, or raises as a call of it would.
+
+    Raises:
+        NotFoundError: there is no such job, it is another endpoint's, area's or caller's, or it has expired.
+    """
+    execution = executions.ledger.get(job_id)
+    if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
+        raise NotFoundError("Job not found")
+    if execution.principal != plain_digest(route.endpoint_id, caller_of(execution)):
+        raise NotFoundError("Job not found")
+    return execution
 
 
 def _facts(execution: Execution) -> "dict[str, Json]":

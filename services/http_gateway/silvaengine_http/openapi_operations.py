@@ -129,8 +129,14 @@ class OperationWriter:
             "type": "object", "properties": properties, "required": needed, "additionalProperties": others
         }  # fmt: skip
         body = _json_body(schema, is_required=bool(needed))
-        parts = {name: self._part(each) for name, each in properties.items()}
-        if parts != properties:
+        files = {name: part for name, each in properties.items() if (part := self._part(each)) != each}
+        known = self._components.schemas
+        parts = {
+            name: sent
+            for name, each in properties.items()
+            if (sent := files.get(name) or as_text(each, known))
+        }
+        if files and parts.keys() >= {*needed}:
             body["content"]["multipart/form-data"] = {"schema": {**schema, "properties": parts}}
         return body
 
@@ -182,7 +188,7 @@ class OperationWriter:
             yield "default", _component("responses", "Any")
 
     def _result(self, function: Described) -> Members:
-        if not function.is_typed or _may_send_text(function):
+        if not function.is_typed or may_send_text(function):
             return _component("responses", "Any")
         taken = self._components.take(function.description["result"], function.name)
         content = {_JSON: {"schema": taken if "$ref" in taken else {"title": "Result", **taken}}}
@@ -204,7 +210,7 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
             if status == "422":  # the function's, or the platform's of its parameters
                 schema = {"anyOf": [schema, _ERROR]}
             yield status, {"description": own[status], "content": {_JSON: {"schema": schema}}}
-        elif status == "400" and _may_send_text(function):  # which may be neither JSON nor YAML
+        elif status == "400" and may_send_text(function):  # which may be neither JSON nor YAML
             yield status, _component("responses", "Any")
         else:
             yield status, _component("responses", "Unavailable" if status == "503" else "Error")
@@ -228,7 +234,7 @@ def _other_parameters(schema: Schema) -> Members:
     return {"name": "parameters", "in": "query", "description": "Any parameters", "schema": others}
 
 
-def _may_send_text(function: Described) -> bool:
+def may_send_text(function: Described) -> bool:
     """Return whether a result may be text or bytes, which go out as they are."""
     schema = function.description.get("result")
     return not schema or _may_be_text(schema)

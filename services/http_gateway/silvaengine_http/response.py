@@ -94,7 +94,7 @@ def read_json_response(text: bytes) -> tuple[Response, bool] | None:
     if found is None or "\\u" in found[0] or '"statusCode"' in found[0]:
         return None
     response = Response(200, found[0], JSON)
-    _check_size(response)
+    check_size(response)
     return response, found[1]
 
 
@@ -115,7 +115,7 @@ def function_response(result: WorkerResponse) -> Response:
             response = _text_response(result.value)
         case _:
             response = _value_response(result.value, text=None)
-    _check_size(response)
+    check_size(response)
     return response
 
 
@@ -220,7 +220,7 @@ def _proxy_response(value: Mapping[str, Any]) -> Response:
     return Response(status, body, read_function_headers(value), is_base64=is_base64)
 
 
-def _check_size(response: Response) -> None:
+def check_size(response: Response) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
     text = response.body
     if len(text) < _SHORT and text.isascii():

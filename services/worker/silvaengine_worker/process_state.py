@@ -85,7 +85,7 @@ class DeadlinePassed(BaseException):
     """Raised inside a function at its deadline; the function's ``except Exception`` doesn't catch it."""
 
 
-def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
+def run_with_deadline[*Args, T](seconds: float, run: Callable[[*Args], T], *args: *Args) -> T:
     """Run for at most so many seconds; infinity is no limit, and with zero or less nothing is started.
 
     The limit is a signal, which only the main thread receives: elsewhere the function runs unlimited. An
@@ -97,20 +97,18 @@ def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
     if seconds <= 0:
         raise _deadline_error("not started")
     if seconds == inf or get_ident() != _MAIN_THREAD:
-        return run()
+        return run(*args)
     handler = _set_handler(_ALARM, _raise_passed)
     timer = setitimer(ITIMER_REAL, seconds, _REPEAT)
     try:
         try:
-            return run()
+            return run(*args)
         finally:
             setitimer(ITIMER_REAL, 0)
     except DeadlinePassed as passed:
-        setitimer(ITIMER_REAL, 0)  # an alarm in the inner `finally` left the timer on
         raise _deadline_error("ended by the alarm") from passed
     finally:
-        if timer[0]:
-            setitimer(ITIMER_REAL, *timer)
+        setitimer(ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
         _set_handler(_ALARM, handler)
 
 

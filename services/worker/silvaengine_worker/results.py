@@ -15,7 +15,7 @@ from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json, standard_encoder
-from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
+from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse, make
 
 type Place = tuple[Place, str | int] | None
 """The place of a value: the place of its container, and its key or index there; None is the whole result."""
@@ -130,7 +130,7 @@ def to_response(result: object, *, takes_context: bool = True) -> WorkerResponse
         kind = "text"
     elif isinstance(result, _BYTES):
         kind = "base64"
-    return WorkerResponse(kind, to_json_value(result), 200, "", (), "", takes_context)
+    return make(WorkerResponse, (kind, to_json_value(result), 200, "", (), "", takes_context))
 
 
 def to_json_value(value: object) -> Json:

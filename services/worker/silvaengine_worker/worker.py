@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from decimal import getcontext, setcontext
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
 from silvaengine.errors import ConfigurationError, ContextNeededError
 from silvaengine.protocol.json_codec import standard_decoder
-from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse, make
 from silvaengine.settings import KEPT_BYTES
 from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
 from silvaengine_worker.instances import Instances, construct
@@ -25,6 +26,7 @@ END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
 _NEEDED = "The function takes the request's context"
+_SHORT = 4096  # characters of settings that are kept
 _decode = standard_decoder()
 
 
@@ -95,7 +97,12 @@ class Worker:
             return copy_context().run(
                 run_with_deadline,
                 current.remaining_seconds(),
-                lambda: self._call(target, call, arguments, process.is_environment_unchanged, finish),
+                self._call,
+                target,
+                call,
+                arguments,
+                process.is_environment_unchanged,
+                finish,
             )
 
     def _call(
@@ -115,7 +122,9 @@ class Worker:
                     raise ContextNeededError(_NEEDED)
                 takes_context = True
             if self._checks_results:
-                finish = _checked(finish, signature)
+                from silvaengine_worker.typed.results import checked  # lazy: tests and development need it
+
+                finish = checked(finish, signature)
             arguments = self._fit_typed(call, signature)
         by_position, by_name = arguments
         constructor, setting = target.constructor, call.callee.setting
@@ -140,18 +149,24 @@ class Worker:
         return signature
 
 
-def _checked(finish: Callable[[Any], object], signature: "Signature") -> Callable[[Any], object]:
-    from silvaengine_worker.typed.results import checked  # lazy: only tests and development need it
-
-    return checked(finish, signature)
-
-
 def read_settings(text: str) -> dict[str, Any]:
     """Return the settings of a setting text, a new dict each time: a function may change its own.
 
     Raises:
         ConfigurationError: the text isn't a JSON object.
     """
+    flat = _flat_settings(text) if len(text) < _SHORT else None
+    return _parse_settings(text) if flat is None else flat.copy()
+
+
+@lru_cache(128)
+def _flat_settings(text: str) -> dict[str, Any] | None:
+    """Return settings of which a copy is as good as another parsing, None for those that have containers."""
+    settings = _parse_settings(text)
+    return None if any(isinstance(value, dict | list) for value in settings.values()) else settings
+
+
+def _parse_settings(text: str) -> dict[str, Any]:
     try:
         settings = _decode(text)
     except ValueError:
@@ -172,7 +187,7 @@ def _current_invocation(
     invocation, job = call.invocation or _default_invocation(call, request_id), call.job
     if invocation.deadline is not None:
         end = min(end, invocation.deadline)
-    return CurrentInvocation(
+    members = (
         invocation.request_id,
         invocation.endpoint_id,
         invocation.area,
@@ -187,6 +202,7 @@ def _current_invocation(
         channel,
         traceparent,
     )
+    return make(CurrentInvocation, members)
 
 
 def _default_invocation(call: WorkerCall, request_id: str) -> Invocation:

@@ -63,7 +63,7 @@ class Admission:
             RequestError: 429, a limit is reached; and what ``Registry.key_access`` raises.
         """
         registry = self.registry
-        limits = (is_counted and registry.recent_limits.get((endpoint_id, api_key))) or ()
+        limits = registry.recent_limits.get((endpoint_id, api_key), ()) if is_counted else ()
         reply = registry.refresh(self._open_limiter().command(limits) if limits else None)
         find = registry.key_access_by_row if is_row_key else registry.key_access
         key_access = find(endpoint_id, api_key, area, stage)

@@ -44,6 +44,17 @@ class _KeySet:
         self.breaker = breaker
 
 
+def user_pool_issuer(user_pool: str) -> Issuer:
+    """Return the issuer of a Cognito user pool.
+
+    docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
+    """
+    region = user_pool.partition("_")[0]
+    suffix = ".cn" if region.startswith("cn-") else ""
+    name = f"https://cognito-idp.{region}.amazonaws.com{suffix}/{user_pool}"
+    return Issuer(name, f"{name}/.well-known/jwks.json")
+
+
 class KeySets:
     """The issuers' keys.
 

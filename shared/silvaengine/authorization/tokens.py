@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 
-from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets
+from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets, user_pool_issuer
 from silvaengine.authorization.model import (
     AccessRequest,
     CallerIdentity,
@@ -53,7 +53,7 @@ class TokenAuthorizer:
         self._is_cognito = options.get("type") == "cognito"
         self._audiences = frozenset(_texts(_require(options, "client" if self._is_cognito else "audience")))
         self._issuer = (
-            _user_pool(str(_require(options, "user_pool")))
+            user_pool_issuer(str(_require(options, "user_pool")))
             if self._is_cognito
             else Issuer(str(_require(options, "issuer")), options.get("jwks_uri") or None)
         )
@@ -124,14 +124,6 @@ class TokenAuthorizer:
             return claims.get("client_id") in self._audiences
         audience = claims.get("aud")
         return not self._audiences.isdisjoint(audience if isinstance(audience, list) else [audience])
-
-
-def _user_pool(user_pool: str) -> Issuer:
-    """docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html."""
-    region = user_pool.partition("_")[0]
-    suffix = ".cn" if region.startswith("cn-") else ""
-    name = f"https://cognito-idp.{region}.amazonaws.com{suffix}/{user_pool}"
-    return Issuer(name, f"{name}/.well-known/jwks.json")
 
 
 def _algorithm(key: Jwk, name: object) -> str:

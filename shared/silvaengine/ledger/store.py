@@ -32,6 +32,7 @@ SKEW_SECONDS = 10  # two clocks, each at most 5 s off
 LEASE_MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message about it
 ORPHANED_SECONDS = 3600  # overdue: then the stack that accepted an execution is gone, or can't sweep
+WITHDRAWN = "Withdrawn"  # the cause of a job that its caller cancelled
 
 UNLISTED: Row = {"due_at": None}  # by the attribute that the worker may write
 
@@ -200,6 +201,15 @@ class Ledger:
         except UnavailableError as error:
             _logger.warning("Execution %s could not be cancelled: %s", execution.job_id, error.detail)
         return True
+
+    def withdraw(self, execution: Execution) -> None:
+        """End an accepted execution that no worker has begun, on its caller's wish: it never runs.
+
+        Raises:
+            ConditionFailedError: a worker has begun it, or another writer has changed it.
+        """
+        values: Row = {"state": "dead", "cause": WITHDRAWN, "expires_at": self.now() + execution.keep_seconds}
+        self._move(execution.job_id, execution.owner, self._with_change(values | UNLISTED))
 
     def unclaim(self, execution: Execution) -> None:
         """Undo a claim that started nothing: the next caller may take it over at once."""

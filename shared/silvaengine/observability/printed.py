@@ -56,13 +56,13 @@ def keep_apart() -> None:
 
 
 def write_line(text: str, out: TextIO) -> None:
-    """Write a line of the platform's to a stream, which may be of what is printed."""
+    """Write a line of the platform's, with its end, to a stream, which may be of what is printed."""
     if isinstance(out, Printed):
         out.end_line()
         if isinstance(sys.stderr, Printed):  # Lambda may read both from one pipe
             sys.stderr.end_line()
         out = out.stream
-    out.write(text + "\n")
+    out.write(text)
     out.flush()
 
 

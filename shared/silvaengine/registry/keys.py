@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from silvaengine.access.api_keys import (
     PREFIX,
@@ -20,7 +21,11 @@ from silvaengine.registry.rows import RegistryRows
 from silvaengine.settings import require
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 
+if TYPE_CHECKING:
+    from silvaengine.access.rate_limits import RateLimit
+
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
+MAX_LIMITS = 4096  # that are charged together with the check of the generation
 REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
 NO_SETTINGS: Values = MappingProxyType({})
 UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
@@ -73,7 +78,7 @@ class Keys:
         self._refusals = LruCache(min(REFUSED_SECONDS, ttl), budget, clock)
         # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
         # that nobody who knows only its id can use up its rate.
-        self.recent_limits = LruCache(ttl, budget, clock)
+        self.recent_limits: dict[tuple[str, str], tuple[RateLimit, ...]] = {}
 
     def clear(self) -> None:
         """Forget refusals and limits; ``memory`` is cleared by who made it."""
@@ -89,13 +94,15 @@ class Keys:
             key_access = self._hashed_access(endpoint_id, api_key, area, stage)
         else:
             key_access = self._key_access(endpoint_id, api_key, area, stage)
-        self._remember_limits(endpoint_id, api_key, key_access)
+        if key_access.limits:
+            self._remember_limits(endpoint_id, api_key, key_access)
         return key_access
 
     def _remember_limits(self, endpoint_id: str, api_key: str, key_access: KeyAccess) -> None:
-        limits = key_access.limits
-        if limits and self.recent_limits.get((endpoint_id, api_key)) is not limits:
-            self.recent_limits.put((endpoint_id, api_key), limits)
+        recent = self.recent_limits
+        if len(recent) >= MAX_LIMITS and (endpoint_id, api_key) not in recent:
+            recent.pop(next(iter(recent)), None)
+        recent[endpoint_id, api_key] = key_access.limits
 
     def _hashed_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         row_key, secret = split_key(api_key)
@@ -118,9 +125,9 @@ class Keys:
         """
         key_access = self._key_access(endpoint_id, row_key, area, stage)
         hashes = key_access.key_hashes
-        if hashes is None:
+        if hashes is None and key_access.limits:
             self._remember_limits(endpoint_id, row_key, key_access)
-        elif not (self._api_keys and self._api_keys.is_current(hashes)):
+        elif hashes is not None and not (self._api_keys and self._api_keys.is_current(hashes)):
             raise _not_opened(endpoint_id)
         return key_access
 

@@ -70,6 +70,7 @@ def test_a_right_that_the_file_drops_is_dropped_from_the_row() -> None:
         "internal": True,
         "typed": True,
         "keep_empty": True,
+        "mcp": True,
         "idempotency": "required",
         "on_lost": "retry",
         "max_attempts": 1,

@@ -67,9 +67,10 @@ EXECUTED = st.fixed_dictionaries(
         "auth_required": st.booleans(),
         "graphql": st.booleans(),
         "internal": st.booleans(),
+        "mcp": st.booleans(),
         "operations": st.just({"query": ["q"], "mutation": []}),
     },
-)
+).filter(lambda members: not (members.get("internal") and members.get("mcp")))
 FUNCTIONS = st.builds(lambda callee, rest: callee | rest, MODULES | CALLS, EXECUTED)
 
 

@@ -21,7 +21,7 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
-from silvaengine.lru import Budget, LruCache
+from silvaengine.lru import Budget
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.json_codec import encode
@@ -62,7 +62,7 @@ class FakeRegistry(Registry):
         self.allowlist: tuple[str, ...] = ()
         self.key_hashes: tuple[KeyHash, ...] | None = None
         self.limits: tuple[RateLimit, ...] = ()
-        self.recent_limits = LruCache(0, 0)
+        self.recent_limits = {}
         self.budget = Budget(1_000_000, in_bytes=True)
 
     @override

@@ -445,3 +445,23 @@ def test_the_log_line_and_limits_are_those_of_any_request(world: Any, read: Read
     """It is a request like others."""
     read()
     assert log_line()["function"] == "openapi.json"
+
+
+def test_a_form_has_what_can_be_sent_as_its_parts(world: Any, document: Read) -> None:
+    """A file as its bytes, and texts: neither null nor an object."""
+    nullable = {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "default": None}
+    properties = {
+        "content": {"type": "string", "contentEncoding": "base64"},
+        "day": nullable,
+        "none": {"type": "null"},
+        "more": {"type": "object"},
+    }
+    parameters = {"type": "object", "properties": properties, "additionalProperties": False}
+    config = {"typed": True, "methods": ["POST"]}
+    describe(world, "keep", config=config, description={"parameters": parameters})
+    content = document()["paths"]["/keep"]["post"]["requestBody"]["content"]
+    assert content["application/json"]["schema"]["properties"] == properties
+    assert content["multipart/form-data"]["schema"]["properties"] == {
+        "content": {"type": "string", "contentMediaType": "application/octet-stream"},
+        "day": {"type": "string", "format": "date"},
+    }

@@ -35,6 +35,7 @@ def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert fields.keys() == {
         "service",
         "cold_start",
+        "memory_mb",
         "request_id",
         "span_id",
         "status",

@@ -13,6 +13,9 @@ import pytest
 from silvaengine.context import METER_LIMIT, METERS, CurrentInvocation, bind
 from silvaengine.observability.handler import Handler
 from silvaengine_base import meter
+from silvaengine_tasks.usage.counting import read_line
+
+from .test_log_line import JOB
 
 type Meters = dict[str, float]
 
@@ -50,6 +53,34 @@ def test_a_line_has_what_the_call_metered(
         with suppress(Exception):
             handler(payload(function), lambda_context())
     assert [line.get("meters") for line in lines(capsys)] == [meters, meters]
+
+
+@pytest.mark.parametrize(
+    ("function", "members", "counted"),
+    [
+        ("plain:whoami", {}, {"calls": 1, "errors": 0, "jobs": 0}),
+        ("plain:refuse", {}, {"calls": 1, "errors": 1, "jobs": 0}),
+        ("plain:whoami", {"job": JOB}, {}),  # a duplicate: nobody accepted this job
+    ],
+)
+def test_usage_is_counted_from_the_workers_own_lines(
+    handler: Handler,
+    payload: Callable[..., Any],
+    lambda_context: Any,
+    capsys: pytest.CaptureFixture[str],
+    function: str,
+    members: Any,
+    counted: dict[str, int],
+) -> None:
+    """What one writes the other reads: a call, one that fails, and a delivery for which nothing ran."""
+    with suppress(Exception):
+        handler(payload(function, **members), lambda_context())
+    (text,) = (each for each in capsys.readouterr().out.splitlines() if "total_ms" in each)
+    line = read_line(text)
+    assert line
+    names = {"calls", "errors", "jobs"} & line.amounts.keys()
+    assert {name: line.amounts[name] for name in names} == counted
+    assert line.owner.endpoint_id == "demo"
 
 
 def test_threads_with_the_calls_context_count(running: Callable[[Meters], bind]) -> None:

@@ -1,0 +1,1 @@
+"""An endpoint's functions as the tools of an MCP server: docs/mcp.md."""

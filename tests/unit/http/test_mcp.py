@@ -1,0 +1,481 @@
+"""An endpoint as an MCP server: what the specification demands, and whose tools there are."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.errors import UnavailableError
+from silvaengine.protocol.messages import ExecutionRef
+
+from .issuers import NAME, Issuer
+from .mcp_client import DESCRIBED, LEGACY, META, MODERN, McpClient, add_tool
+
+type EventOf = Callable[..., dict[str, Any]]
+
+# A request of the newest revision, beside which each case has one thing wrong.
+HEADERS = {"mcp-protocol-version": MODERN, "mcp-method": "tools/list"}
+SAID = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
+
+
+@pytest.fixture
+def client(world: Any, event_of: EventOf) -> McpClient:
+    """Return a client of the newest revision; the endpoint has a tool."""
+    add_tool(world, "comment", DESCRIBED)
+    return McpClient(world, event_of)
+
+
+@pytest.fixture
+def legacy(client: McpClient) -> McpClient:
+    """Return a client of the revision before."""
+    client.revision = LEGACY
+    return client
+
+
+def names(answer: Any) -> list[str]:
+    """Return the names of listed tools."""
+    return [tool["name"] for tool in answer.result["tools"]]
+
+
+def test_discovery(client: McpClient) -> None:
+    """A client learns revisions and capabilities, and how long it may keep that."""
+    result = client.request("server/discover").result
+    assert result == {
+        "resultType": "complete",
+        "_meta": {f"{META}serverInfo": {"name": "acme", "title": "core of acme", "version": "1"}},
+        "supportedVersions": ["2026-07-28", "2025-11-25", "2025-06-18"],
+        "capabilities": {"tools": {}, "extensions": {f"{META}tasks": {}}},
+        "ttlMs": 5000,
+        "cacheScope": "private",
+    }
+
+
+def test_initialization(legacy: McpClient) -> None:
+    """A client of an earlier revision gets its own, or the newest that begins so, and no session."""
+    for asked, got in (
+        (LEGACY, LEGACY),
+        ("2025-06-18", "2025-06-18"),
+        ("1999-01-01", LEGACY),
+        (None, LEGACY),
+    ):
+        answer = legacy.request("initialize", {"protocolVersion": asked}, mcp_protocol_version=None)
+        assert answer.result["protocolVersion"] == got
+        assert answer.result["serverInfo"]["name"] == "acme"
+        assert ("tasks" in answer.result["capabilities"]) == (got == LEGACY)
+        assert "mcp-session-id" not in map(str.lower, answer.headers)
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert legacy.send(note)[:2] == (202, None)
+    assert legacy.request("ping").result == {}
+
+
+def test_a_described_tool(client: McpClient) -> None:
+    """It has the schemas of the function's signature."""
+    (tool,) = client.request("tools/list").result["tools"]
+    assert tool == {
+        "name": "comment",
+        "title": "Comment on a ticket.",
+        "description": "Comment on a ticket.\n\nAs long as it is open.\n\nError 410: It is closed.",
+        "inputSchema": DESCRIBED["parameters"],
+        "outputSchema": DESCRIBED["result"],
+    }
+
+
+def test_a_tool_for_earlier_clients(legacy: McpClient) -> None:
+    """Its output is said to be an object, which that revision demands; a list has no hints."""
+    result = legacy.request("tools/list").result
+    assert result.keys() == {"tools"}
+    (tool,) = result["tools"]
+    assert tool["outputSchema"]["type"] == "object"
+    assert tool["execution"] == {"taskSupport": "optional"}
+
+
+@pytest.mark.parametrize(
+    ("methods", "annotations"),
+    [
+        (["GET"], {"readOnlyHint": True}),
+        (["PUT"], {"idempotentHint": True}),
+        (["DELETE"], {"idempotentHint": True, "destructiveHint": True}),
+        (["POST"], None),
+        (["GET", "POST"], None),
+    ],
+)
+def test_annotations_are_what_methods_mean(
+    methods: list[str], annotations: Any, world: Any, client: McpClient
+) -> None:
+    """Of others nothing is said."""
+    add_tool(world, "act", methods=methods)
+    tools = {tool["name"]: tool for tool in client.request("tools/list").result["tools"]}
+    assert tools["act"].get("annotations") == annotations
+    assert tools["act"]["inputSchema"] == {"type": "object"}
+
+
+def test_only_what_is_open_to_agents(world: Any, client: McpClient) -> None:
+    """Off by default; never internal functions, those of other areas, or such as nobody can call."""
+    add_tool(world, "closed", mcp=False)
+    add_tool(world, "hidden", internal=True)
+    add_tool(world, "odd name")
+    needs = {**DESCRIBED, "headers": {"type": "object", "properties": {"x-a": {}}, "required": ["x-a"]}}
+    add_tool(world, "needs_header", needs)
+    world.add("elsewhere", area="admin")
+    world.registry.described["elsewhere"] = {"config": {"mcp": True}}
+    assert names(client.request("tools/list")) == ["comment"]
+    for name in ("closed", "hidden", "odd name", "greet", "elsewhere", "nothing"):
+        assert client.call(name).error == (400, -32602)
+    assert world.invoker.sent == []
+
+
+def test_an_endpoint_opens_its_functions(world: Any, client: McpClient) -> None:
+    """All that don't say otherwise."""
+    add_tool(world, "closed", mcp=False)
+    world.registry.area_settings = {"mcp": True}
+    assert names(client.request("tools/list")) == ["comment", "greet"]
+
+
+def test_pages(world: Any, client: McpClient) -> None:
+    """Eighty tools are two pages, in the order of their names; a cursor of another list is refused."""
+    for number in range(79):
+        add_tool(world, f"tool_{number:02}")
+    first = client.request("tools/list").result
+    second = client.request("tools/list", {"cursor": first["nextCursor"]}).result
+    found = [tool["name"] for tool in first["tools"] + second["tools"]]
+    assert found == ["comment", *(f"tool_{number:02}" for number in range(79))]
+    assert len(first["tools"]) == 50
+    assert "nextCursor" not in second
+    assert client.request("tools/list", {"cursor": "none"}).error == (400, -32602)
+    assert client.request("tools/list", {"cursor": ["none"]}).error == (400, -32602)
+
+
+def test_a_warm_list_reads_nothing(world: Any, client: McpClient) -> None:
+    """It is the same, byte for byte, until the registry changes."""
+    for number in range(80):
+        add_tool(world, f"tool_{number:02}", DESCRIBED)
+    cold = client.request("tools/list")
+    world.registry.asked.clear()
+    assert client.request("tools/list").body == cold.body
+    assert "function_rows" not in [asked[0] for asked in world.registry.asked]
+    add_tool(world, "a_new_one")
+    world.registry.generation_number += 1
+    assert names(client.request("tools/list"))[0] == "a_new_one"
+
+
+def test_a_call(world: Any, client: McpClient, log_line: Callable[[], Any]) -> None:
+    """It is the function's call; the line is about the function."""
+    world.responses("json", {"title": "Hot"})
+    result = client.call("comment", {"ticket_id": 1, "text": "ä"}).result
+    assert result["structuredContent"] == {"title": "Hot"}
+    assert [json.loads(content["text"]) for content in result["content"]] == [{"title": "Hot"}]
+    assert "isError" not in result
+    assert json.loads(world.payload["body"]) == {"ticket_id": 1, "text": "ä"}
+    assert world.payload["invocation"]["function"] == "comment"
+    line = log_line()
+    assert (line["function"], line["status"], line["endpoint_id"]) == ("comment", 200, "acme")
+
+
+def test_what_functions_return(world: Any, client: McpClient, legacy: McpClient) -> None:
+    """Text stays text, and is structured where it is JSON; earlier revisions structure objects alone."""
+    for revision, of_list in ((LEGACY, None), (MODERN, [1])):
+        client.revision = revision
+        world.responses("text", "plain: text: here")
+        result = client.call("comment").result
+        assert result["content"] == [{"type": "text", "text": "plain: text: here"}]
+        assert "structuredContent" not in result
+        world.responses("json", [1])
+        assert client.call("comment").result.get("structuredContent") == of_list
+        world.responses("text", '{"a": 1}')
+        assert client.call("comment").result["structuredContent"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content"),
+    [
+        ("image/png", {"type": "image", "data": "aGk=", "mimeType": "image/png"}),
+        ("audio/wav", {"type": "audio", "data": "aGk=", "mimeType": "audio/wav"}),
+        (
+            "application/pdf",
+            {
+                "type": "resource",
+                "resource": {"uri": "result:", "mimeType": "application/pdf", "blob": "aGk="},
+            },
+        ),
+    ],
+)
+def test_bytes(media_type: str, content: Any, world: Any, client: McpClient) -> None:
+    """They are content of their own kind."""
+    headers = {"Content-Type": media_type}
+    response = {"statusCode": 200, "headers": headers, "body": "aGk=", "isBase64Encoded": True}
+    world.responses("json", response)
+    assert client.call("comment").result["content"] == [content]
+
+
+def test_refusals_can_be_acted_on(world: Any, client: McpClient) -> None:
+    """Of the arguments, with where they are wrong; of the function, with its own words."""
+    fault = {"in": "body", "path": "/ticket_id", "message": "Expected `int`", "value_type": "string"}
+    world.responses("error", "It can't take them", status=422, details=[fault])
+    result = client.call("comment").result
+    assert result["isError"] is True
+    assert result["content"][0]["text"] == "It can't take them\n- body /ticket_id: Expected `int`"
+    world.responses(
+        "error", "Sold out", status=503, error_type="FunctionError", code="none_left", details={"more": 3}
+    )
+    result = client.call("comment").result
+    assert (result["isError"], result["content"][0]["text"]) == (
+        True,
+        'Sold out\ncode: none_left\n{"more": 3}',
+    )
+    world.responses("json", {"statusCode": 404, "body": "No such ticket"})
+    result = client.call("comment").result
+    assert (result["isError"], result["content"][0]["text"]) == (True, "No such ticket")
+
+
+def test_failures_say_nothing_of_the_inside(world: Any, client: McpClient) -> None:
+    """They are JSON-RPC errors, and as loud to the operator as any."""
+    world.responses("error", "Internal server error", status=500, error_type="KeyError")
+    answer = client.call("comment")
+    assert answer.error == (500, -32603)
+    assert answer.body["id"] == 7
+    assert "KeyError" not in json.dumps(answer.body)
+    world.invoker.result = UnavailableError("Too busy", detail="arn:secret")
+    answer = client.call("comment")
+    assert answer.error == (503, -32603)
+    assert answer.headers["Retry-After"] == "1"
+    assert "secret" not in json.dumps(answer.body)
+    assert len(world.alerts.sent) == 2
+
+
+def test_keys_and_limits_hold(world: Any, client: McpClient) -> None:
+    """As for any request: without the scope there are no tools."""
+    world.registry.key_hashes, world.registry.scopes = (), frozenset({"jobs"})
+    assert client.request("tools/list").status == 403
+
+
+def test_an_idempotency_key(world: Any, client: McpClient) -> None:
+    """A repeated call gets the first one's result, and another one under the key is refused."""
+    world.responses("json", {"title": "Hot"})
+    first = client.call("comment", {"ticket_id": 1}, idempotency_key="k")
+    job, text = ExecutionRef(**world.payload["job"]), json.dumps(world.invoker.result)
+    world.ledger.settle(job, job.owner, "succeeded", {"result": text})
+    again = client.call("comment", {"ticket_id": 1}, idempotency_key="k")
+    assert again.result == first.result
+    assert len(world.invoker.sent) == 1
+    other = client.call("comment", {"ticket_id": 2}, idempotency_key="k").result
+    assert other["isError"] is True
+
+
+def test_a_function_of_that_name_goes_before(world: Any, client: McpClient) -> None:
+    """An endpoint that has its own server keeps it."""
+    world.add("mcp", methods=("GET", "POST"))
+    assert client.request("tools/list").body == {"ok": True}
+    assert client.send(None, method="GET").body == {"ok": True}
+
+
+def test_a_route_goes_before(world: Any, client: McpClient) -> None:
+    """So does a function whose route begins so."""
+    world.add("of_route", route="GET /mcp/{thing}", methods=("GET",))
+    assert client.send(None, method="GET", path="/chair").body == {"ok": True}
+    assert client.request("tools/list").status == 200
+    assert client.send(None, path="/chair").status == 405
+    assert client.send(None, path="/chair/leg").status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD"])
+def test_there_are_no_streams_and_no_sessions(method: str, client: McpClient) -> None:
+    """Only POST is served."""
+    answer = client.send(None, method=method)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_areas_of_whole_events_have_none(client: McpClient) -> None:
+    """Their functions take no arguments."""
+    assert client.send(None, area="raw").status == 404
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://app.example.com", 200),
+        ("https://evil.example.com", 403),
+        ("http://localhost:6274", 200),
+        ("http://127.0.0.1:1", 200),
+        ("http://[::1]:1", 200),
+        ("http://[", 403),
+        ("null", 403),
+    ],
+)
+def test_origins(origin: str, status: int, world: Any, client: McpClient) -> None:
+    """Only pages that the endpoint lists, and those of the user's own machine."""
+    world.registry.area_settings = {"cors": {"origins": ["https://app.example.com"]}}
+    assert client.request("tools/list", origin=origin).status == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "meta", "error"),
+    [
+        ({"mcp-protocol-version": None}, SAID, (400, -32020)),
+        ({"mcp-protocol-version": LEGACY}, SAID, (400, -32020)),
+        ({"mcp-method": None}, SAID, (400, -32020)),
+        ({"mcp-method": "tools/call"}, SAID, (400, -32020)),
+        ({"mcp-method": "TOOLS/LIST"}, SAID, (400, -32020)),
+        ({}, {}, (400, -32602)),
+        ({}, {f"{META}protocolVersion": MODERN}, (400, -32602)),
+        ({}, {f"{META}clientCapabilities": {}}, (400, -32602)),
+        (
+            {"mcp-protocol-version": "2099-01-01"},
+            SAID | {f"{META}protocolVersion": "2099-01-01"},
+            (400, -32022),
+        ),
+        ({"mcp-protocol-version": "1999-01-01"}, {}, (400, -32022)),
+        ({"mcp-protocol-version": "2025-03-26"}, {}, (400, -32022)),
+    ],
+)
+def test_headers_and_body_agree(headers: Any, meta: Any, error: Any, client: McpClient) -> None:
+    """A request of which they don't is refused, and so is an unknown revision, with those that are known."""
+    message = {"jsonrpc": "2.0", "id": "a", "method": "tools/list", "params": {"_meta": meta}}
+    answer = client.send(message, **{**HEADERS, **headers})
+    assert answer.error == error
+    assert answer.body["id"] == "a"
+    if error[1] == -32022:
+        assert MODERN in answer.body["error"]["data"]["supported"]
+
+
+def test_the_name_is_mirrored(world: Any, client: McpClient) -> None:
+    """In plain ASCII or base64; names of headers are of either case."""
+    call = {"name": "comment", "arguments": {}}
+    assert client.request("tools/call", call, mcp_name=None).error == (400, -32020)
+    assert client.request("tools/call", call, mcp_name="other").error == (400, -32020)
+    assert client.request("tools/call", call, mcp_name="=?base64?!?=").error == (400, -32020)
+    assert client.request("tools/call", call, mcp_name="=?base64?Y29tbWVudA==?=").status == 200
+
+
+def test_unknown_methods(client: McpClient) -> None:
+    """Those that the revision has removed, too."""
+    for method in (
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/list",
+        "subscriptions/listen",
+        "none",
+    ):
+        assert client.request(method).error == (404, -32601)
+    client.revision = LEGACY
+    for method in ("server/discover", "tasks/update", "none"):
+        assert client.request(method).error == (200, -32601)
+
+
+def test_only_one_message_a_body(client: McpClient) -> None:
+    """No batches, no null ids; what needs no response gets none."""
+    note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    assert client.send(note, **HEADERS)[:2] == (202, None)
+    assert client.send(note, **{"mcp-protocol-version": "2099-01-01"}).error == (400, -32022)
+    reply = {"jsonrpc": "2.0", "id": 1, "result": {}}
+    assert client.send(reply, **{"mcp-protocol-version": LEGACY})[:2] == (202, None)
+    assert client.send(reply, **HEADERS).error == (400, -32600)
+    for body in ([note], [], {}, 1, note | {"jsonrpc": "1.0"}, note | {"id": None}, note | {"id": 1.5}):
+        assert client.send(body, **HEADERS).error == (400, -32600)
+    assert client.send(None, **HEADERS).error == (400, -32700)
+    assert client.send("{", **HEADERS).status == 400
+
+
+@pytest.fixture
+def issuer(world: Any, client: McpClient) -> Issuer:
+    """Return an issuer whose tokens open a tool."""
+    issuer = Issuer()
+    world.documents.source = issuer.fetch
+    add_tool(world, "comment", DESCRIBED, auth_required=True)
+    authorizer = {"type": "jwt", "issuer": NAME, "audience": "shop", "scopes": ["shop.read"]}
+    world.registry.area_settings = {"authorizer": authorizer}
+    return issuer
+
+
+def test_a_client_learns_where_tokens_come_from(client: McpClient, issuer: Issuer) -> None:
+    """At the first request; with a token the call is served."""
+    answer = client.request("server/discover")
+    where = "https://api.example.com/beta/core/acme/mcp"
+    assert answer.status == 401
+    challenge = f'Bearer resource_metadata="{where}/.well-known/oauth-protected-resource"'
+    assert answer.headers["WWW-Authenticate"] == challenge
+    metadata = client.send(None, method="GET", path="/.well-known/oauth-protected-resource")
+    assert (metadata.status, metadata.body) == (
+        200,
+        {
+            "resource": where,
+            "authorization_servers": [NAME],
+            "bearer_methods_supported": ["header"],
+            "scopes_supported": ["shop.read"],
+        },
+    )
+    token = issuer.sign("RS256", scope="shop.read")
+    assert client.call("comment", authorization=f"Bearer {token}").status == 200
+
+
+def test_a_wrong_token_is_refused(client: McpClient, issuer: Issuer) -> None:
+    """By HTTP, so that clients ask for another one."""
+    answer = client.call("comment", authorization="Bearer none")
+    assert answer.status == 401
+    expected = 'Bearer error="invalid_token", resource_metadata="https://'
+    assert answer.headers["WWW-Authenticate"].startswith(expected)
+    narrow = issuer.sign("RS256", scope="other")
+    assert client.call("comment", authorization=f"Bearer {narrow}").status == 403
+
+
+def test_the_well_known_path(
+    world: Any, client: McpClient, issuer: Issuer, rest_path: Callable[[str], dict[str, Any]]
+) -> None:
+    """Where the API has no stage in its paths, metadata are found there without a key; else nothing is."""
+    event = rest_path("/.well-known/oauth-protected-resource/core/acme/mcp")
+    event |= {"httpMethod": "GET", "body": None, "multiValueHeaders": {"Host": ["api.example.com"]}}
+    event["requestContext"]["path"] = event["path"]
+    response = world.call(event)
+    assert response["statusCode"] == 200, response
+    assert json.loads(response["body"])["resource"] == "https://api.example.com/core/acme/mcp"
+    world.registry.area_settings = {}
+    assert world.call(event)["statusCode"] == 404
+    assert client.send(None, method="GET", path="/.well-known/oauth-protected-resource").status == 404
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=8), each, max_size=3),
+    max_leaves=8,
+)
+METHODS = st.sampled_from(
+    ["initialize", "ping", "server/discover", "tools/list", "tools/call"]
+    + [f"tasks/{each}" for each in ("get", "result", "cancel", "update")]
+)
+PARAMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "_meta": st.just(SAID) | JSON,
+        "name": st.just("comment") | JSON,
+        "arguments": JSON,
+        "cursor": JSON,
+        "taskId": JSON,
+        "task": JSON,
+        "protocolVersion": JSON,
+    },
+)
+ENVELOPES = JSON | st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0") | JSON, "method": METHODS | JSON},
+    optional={"id": st.integers() | JSON, "params": PARAMS | JSON},
+)
+
+
+@given(envelope=ENVELOPES, version=st.sampled_from([MODERN, LEGACY, None, "x"]))
+def test_no_message_breaks_it(
+    envelope: Any, version: str | None, make_world: Callable[[], Any], event_of: EventOf
+) -> None:
+    """Whatever it is, it is answered, without a failure and without a word of the inside."""
+    world = make_world()
+    add_tool(world, "comment", DESCRIBED)
+    method = envelope.get("method") if isinstance(envelope, dict) else None
+    name = "comment" if method == "tools/call" else None
+    headers: dict[str, Any] = {"mcp-protocol-version": version, "mcp-name": name}
+    if isinstance(method, str) and method.isascii() and method.isprintable():
+        headers["mcp-method"] = method
+    answer = McpClient(world, event_of).send(envelope, **headers)
+    assert answer.status < 500, answer
+    assert "Traceback" not in json.dumps(answer.body)
+    assert world.alerts.sent == []
