@@ -19,6 +19,7 @@ from silvaengine_cli.doctor.functions import check_functions
 from silvaengine_cli.doctor.reach import check_clock, check_names, check_redis, check_secrets
 from silvaengine_cli.doctor.resources import check_queues, check_stack, check_tables
 from silvaengine_cli.main import cli
+from silvaengine_cli.publishing.releases import PackageReleases
 
 from ..canaries import CANARIES, SETTING, found_in
 from .conftest import made_tables, pointed_at
@@ -161,7 +162,7 @@ def test_a_release_is_asked_as_the_one_that_it_is(
     monkeypatch.setattr(functions, "read_pointers", lambda *_: [{"package": "shop"}])
     monkeypatch.setattr(functions, "serving", lambda _: [3])
     monkeypatch.setattr(functions, "callables_of", lambda _: [("shop", "", "hello", False)])
-    monkeypatch.setattr(functions.PackageReleases, "release", lambda *_: release)
+    monkeypatch.setattr(PackageReleases, "release", lambda *_: release)
     deployment.answers[f"{arn}:3"] = {"functions": {}}
     deployment.isolated = (f"{arn}:3",) if isolated else ()
     assert list(check_functions(deployment)) == []
