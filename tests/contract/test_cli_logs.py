@@ -27,7 +27,7 @@ CALL |= {
     "cold_start": False,
     "request_id": "r1",
 }
-WORKER = {"service": "worker", "status": 500, "error_type": "KeyError", "request_id": "r1"}
+WORKER = {"service": "worker", "status": 500, "error_type": "KeyError", "total_ms": 8, "request_id": "r1"}
 TRACE = 'Traceback (most recent call last):\n  File "/var/task/shop.py", line 3, in hello\nKeyError: 1'
 FAILED = {"level": "ERROR", "logger": "x", "message": "It failed", "request_id": "r1", "traceback": TRACE}
 
@@ -136,11 +136,11 @@ def test_following_shows_what_is_written_until_ctrl_c(written: Written, url: str
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         for number in range(60):
-            written.put_records("Tasks", {"message": number}, later=60_000 + number)
+            written.put_records("Tasks", {"message": str(number)}, later=60_000 + number)
             if select([following.stdout], [], [], 0.5)[0]:
                 break
-        first = json.loads(following.stdout.readline())["message"]
+        first = int(json.loads(following.stdout.readline())["message"])
         following.send_signal(signal.SIGINT)
-        rest = [json.loads(line)["message"] for line in following.stdout]
+        rest = [int(json.loads(line)["message"]) for line in following.stdout]
         assert following.wait() == 0
     assert [first, *rest] == list(range(first, first + 1 + len(rest)))

@@ -682,7 +682,7 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
         },
         **{f"dynamodb:{action}": {table} for action in ("GetItem", "PutItem", "Query")},
     }
-    assert {*log_events.LAMBDAS} == LAMBDAS.keys()
+    assert {*log_events.SERVICES} == LAMBDAS.keys()
     for metering, state in (("true", "ENABLED"), ("false", "DISABLED")):
         rules = of_type(resources_with(UsageMetering=metering), "AWS::Events::Rule")
         (rule,) = (rules[name]["Properties"] for name in rules if name.startswith("Usage"))

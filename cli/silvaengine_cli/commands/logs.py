@@ -17,8 +17,8 @@ from silvaengine_cli.logs.groups import log_groups
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
+from silvaengine_tasks.usage.log_events import SERVICES
 
-SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "usage", "worker")
 LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
@@ -41,7 +41,9 @@ def _check_name(text: str | None) -> str | None:
 @click.option("--follow", "-f", is_flag=True, help="Show what is written from now on, until Ctrl-C.")
 @click.option("--endpoint", callback=checked(_check_name), help="Only calls of this endpoint.")
 @click.option("--function", callback=checked(_check_name), help="Only calls of this function.")
-@click.option("--service", type=click.Choice(SERVICES), help="Only lines of this service.")
+@click.option(
+    "--service", type=click.Choice([*dict.fromkeys(SERVICES.values())]), help="Only lines of this service."
+)
 @click.option(
     "--status", callback=checked(_check_status), metavar="STATUS", help="Only this status: 404, or 5xx."
 )
