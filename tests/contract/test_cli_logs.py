@@ -143,13 +143,15 @@ def test_following_outlives_what_passes(
     raised: Exception, goes_on: bool, written: Written, logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS throttles all of an account, and networks fail: both are said, and lines come then."""
-    looks = iter([[], raised, [Line("Worker", 0, {"message": "meanwhile"}, "", "1")], KeyboardInterrupt()])
+    looks = iter[Any](
+        [[], raised, [Line("Worker", 0, {"message": "meanwhile"}, "", "1")], KeyboardInterrupt()]
+    )
 
     def look(_: LogTail) -> list[Line]:
         found = next(looks)
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        if isinstance(found, list):
+            return found
+        raise found
 
     monkeypatch.setattr(LogTail, "new_lines", look)
     monkeypatch.setattr("silvaengine_cli.commands.logs.LOCAL_SECONDS", 0)
