@@ -143,9 +143,8 @@ def test_following_outlives_what_passes(
     raised: Exception, goes_on: bool, written: Written, logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS throttles all of an account, and networks fail: both are said, and lines come then."""
-    looks = iter[Any](
-        [[], raised, [Line("Worker", 0, {"message": "meanwhile"}, "", "1")], KeyboardInterrupt()]
-    )
+    line = Line("Worker", 0, {"message": "meanwhile"}, "", "1")
+    looks: Iterator[Any] = iter([[], raised, [line], KeyboardInterrupt()])
 
     def look(_: LogTail) -> list[Line]:
         found = next(looks)
