@@ -9,9 +9,11 @@ from select import select
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from click.testing import CliRunner, Result
 
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.logs import Line, LogTail
 from silvaengine_cli.main import cli
 
 from ..canaries import TEXTS, found_in
@@ -127,6 +129,34 @@ def test_t13_no_secret_that_a_function_prints_is_shown(written: Written, logs: L
     assert "redacted" in shown
     assert [kind for kind in found_in(shown) if kind != "setting"] == []  # which nobody knows by its name
     assert [kind for kind in found_in(json.dumps(shown)) if kind != "setting"] == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "goes_on"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Filter"), True),
+        (EndpointConnectionError(endpoint_url="http://aws"), True),
+        (ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no right"}}, "Filter"), False),
+    ],
+)
+def test_following_outlives_what_passes(
+    raised: Exception, goes_on: bool, written: Written, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS throttles all of an account, and networks fail: both are said, and lines come then."""
+    line = Line("Worker", 0, {"message": "meanwhile"}, "", "1")
+    looks: Iterator[Any] = iter([[], raised, [line], KeyboardInterrupt()])
+
+    def look(_: LogTail) -> list[Line]:
+        found = next(looks)
+        if isinstance(found, list):
+            return found
+        raise found
+
+    monkeypatch.setattr(LogTail, "new_lines", look)
+    monkeypatch.setattr("silvaengine_cli.commands.logs.LOCAL_SECONDS", 0)
+    done = logs("--follow")
+    assert (done.exit_code == 0, "meanwhile" in done.stdout) == (goes_on, goes_on)
+    assert ("not read, and tried again: " in done.stderr) == goes_on
 
 
 def test_following_shows_what_is_written_until_ctrl_c(written: Written, url: str) -> None:

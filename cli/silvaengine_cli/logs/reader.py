@@ -147,6 +147,7 @@ def _is_line(record: Record, service: str) -> bool:
         record.get("service") == service
         and _is_number(record.get("total_ms"), LONGEST_MS)
         and all(_is_number(record[name], number) for name, number in _NUMBERS.items() if name in record)
+        and all(_is_number(record[name], LONGEST_MS) for name in record if name.endswith("_ms"))
         and _has_texts(record)
     )
 
