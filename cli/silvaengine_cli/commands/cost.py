@@ -80,7 +80,7 @@ def cost(
         _print_per_million(prices, as_json=as_json, wide=wide)
         return
     table = UsageTable(deployment)
-    if refresh or deployment.is_local:
+    if refresh or (deployment.is_local and deployment.has_output("UsageArn")):
         table.refresh()
     totals, setup = table.totals(period, endpoint), Setup.of(deployment)
     costs = [

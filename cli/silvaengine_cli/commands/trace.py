@@ -5,7 +5,7 @@ from typing import override
 
 import click
 
-from silvaengine.protocol.trace_context import read_traceparent
+from silvaengine.protocol.trace_context import TRACE_ID, read_traceparent
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.commands.logs import open_reader
 from silvaengine_cli.deployment import Deployment, operator_options
@@ -124,7 +124,7 @@ def _find(reader: LogReader, deployment: Deployment, id_: str, since: int) -> di
     traces = {trace_of(line.record) for line in lines} - {""}
     if not traces and (execution := Jobs(deployment).ledger.get(id_)):  # it hasn't run yet
         caller = read_traceparent(execution.traceparent)
-        traces = {caller[0] if caller else execution.request_id}
+        traces = {caller[TRACE_ID] if caller else execution.request_id}
         since = min(since, execution.created_at * 1000)
     found = {each: spans for each in traces if (spans := _spans_of(reader, each, since))}
     if not found:

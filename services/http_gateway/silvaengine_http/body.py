@@ -60,9 +60,9 @@ def read_body(
     return text
 
 
-def body_size(body: str, *, is_base64: bool) -> int:
-    """Return a body's size in bytes as far as it can be told without encoding it: its characters."""
-    return len(body) * 3 // 4 - body.count("=", -2) if is_base64 else len(body)
+def base64_size(text: str) -> int:
+    """Return how many bytes a base64 text stands for."""
+    return len(text) * 3 // 4 - text.count("=", -2)
 
 
 def _too_large(limit: int) -> RequestError:

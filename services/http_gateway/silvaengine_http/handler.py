@@ -9,7 +9,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
-from silvaengine_http.body import body_size
+from silvaengine_http.body import base64_size
 from silvaengine_http.gateway import Gateway
 from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers, open_headers
 from silvaengine_http.path import read_path
@@ -82,11 +82,14 @@ class HttpHandler(GatewayHandler[HttpCall]):
             call.event = {}
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
-        sent = "" if method == "HEAD" else response.body
-        size = body_size(sent, is_base64=True) if response.is_base64 else len(sent)
+        size = len(response.body)
+        if response.is_base64:
+            size = base64_size(response.body)
         call.log.add(method=method, status=response.status, bytes_out=size)
-        if isinstance(body := call.event.get("body"), str):
-            call.log.add(bytes_in=body_size(body, is_base64=call.event.get("isBase64Encoded") is True))
+        body = call.event.get("body")
+        if body and isinstance(body, str):
+            is_base64 = call.event.get("isBase64Encoded") is True
+            call.log.add(bytes_in=base64_size(body) if is_base64 else len(body))
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event

@@ -24,7 +24,7 @@ from silvaengine.authorization.events import (
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
-from silvaengine.protocol.trace_context import Caller, read_traceparent
+from silvaengine.protocol.trace_context import read_traceparent
 from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
 
@@ -157,7 +157,7 @@ def read_request(
     *,
     reads_body: bool = True,
     takes_gzip: bool = False,
-    follow: Callable[[Caller | None], None] | None = None,
+    follow: Callable[[str | None], None] | None = None,
 ) -> Request:
     """Read an HTTP event.
 

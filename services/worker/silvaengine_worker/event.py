@@ -19,7 +19,6 @@ from silvaengine.observability.handler import LambdaEvent
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.observability.redaction import redact, redact_values
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine.protocol.trace_context import trusted_traceparent
 from silvaengine_worker.process_state import DeadlinePassed
 from silvaengine_worker.results import ResultError, to_json_text, to_json_value
 from silvaengine_worker.worker import read_settings
@@ -55,7 +54,7 @@ class WorkerEvent(LambdaEvent):
         self._alerts = alerts
         self.meters: dict[str, float] = {}
         request_id = request_id or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id, trusted_traceparent(known.get("traceparent")))
+        super().__init__(payload, context, log, request_id, known.get("traceparent"))
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
     @cached_property

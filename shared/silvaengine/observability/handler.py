@@ -7,7 +7,6 @@ from typing import Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog, encode_line
-from silvaengine.protocol.trace_context import Caller
 
 _logger = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ class LambdaEvent:
         context: Lambda's.
         log: the invocation's line.
         request_id: of the call that the event is; a new one without.
-        caller: who made that call, where it has a request id and says so.
+        traceparent: of who made that call, where it has a request id and its caller is a Lambda of ours.
     """
 
     __slots__ = ("context", "event", "log", "request_id")
@@ -33,13 +32,13 @@ class LambdaEvent:
         context: Any,  # noqa: ANN401 - likewise
         log: InvocationLog,
         request_id: str | None = None,
-        caller: Caller | None = None,
+        traceparent: object = None,
     ) -> None:
         self.event = event
         self.context = context
         self.log = log
         self.request_id = urandom(16).hex() if request_id is None else request_id
-        log.identify(self.request_id, caller)
+        log.identify(self.request_id, traceparent)
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""

@@ -14,11 +14,13 @@ from itertools import count, pairwise
 from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
+from silvaengine.observability.printed import keep_apart, write_line
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
-from silvaengine.protocol.trace_context import SAMPLED, Caller
+from silvaengine.protocol.trace_context import LENGTH, SAMPLED, TRACE_ID
 from silvaengine.settings import MEMORY_MB, Settings
 
+UUID_LENGTH = 36  # of an id of Lambda's own, which has hyphens
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
 
 # By which an invocation's time is billed. As text: to encode a number more costs a worker's call 1 %.
@@ -45,37 +47,48 @@ class InvocationLog:
         self._started_at = time.perf_counter()
         self._steps: list[tuple[str, float]] = []
         number = next(_invocations)
-        self.request_id = self._trace_id = ""
+        self.request_id = ""
         self._span_id = f"{_first_span + number:016x}"
-        self._flags = SAMPLED
+        self._caller: str | None = None
         self._fields: dict[str, object] = {
             "service": service,
             "cold_start": number == 0,
             "request_id": "",
-            "span_id": self._span_id,
             "status": 200,
         }
 
     @property
     def traceparent(self) -> str:
         """This span's trace context, for the calls that it makes."""
-        return f"00-{self._trace_id}-{self._span_id}-{self._flags}"
-
-    def identify(self, request_id: str, caller: Caller | None = None) -> None:
-        """Take the id of the call that the invocation is, and follow the caller's trace if there is one."""
-        self.request_id = self._trace_id = self._fields["request_id"] = request_id
-        if caller is not None:
-            self.follow(caller)
-        elif len(request_id) == 36:  # Lambda's own is a UUID
-            self._trace_id = self._fields["trace_id"] = request_id.replace("-", "")
-
-    def follow(self, caller: Caller | None) -> None:
-        """Make the invocation a span of its caller's trace; without one it stays in its own."""
+        caller = self._caller
         if caller is None:
-            return
-        self._trace_id, self._fields["parent_id"], self._flags = caller
-        if self._trace_id != self.request_id:
-            self._fields["trace_id"] = self._trace_id
+            return f"00-{self._own_trace}-{self._span_id}-{SAMPLED}"
+        return f"{caller[:36]}{self._span_id}{caller[52:]}"
+
+    @property
+    def _own_trace(self) -> str:
+        return self.request_id.replace("-", "")
+
+    def identify(self, request_id: str, traceparent: object = None) -> None:
+        """Take the id of the call that the invocation is, and the trace that another Lambda says it is in.
+
+        That one has checked what came from outside.
+        """
+        self.request_id = self._fields["request_id"] = request_id
+        if isinstance(traceparent, str) and len(traceparent) == LENGTH:
+            self._caller = traceparent
+
+    def follow(self, traceparent: str | None) -> None:
+        """Make the invocation a span of its caller's trace; without one it stays in its own."""
+        self._caller = traceparent or self._caller
+
+    def _span_members(self) -> str:
+        """Return the span's ids as JSON: hex digits, which need no encoder."""
+        ids, request_id, caller = f',"span_id":"{self._span_id}"', self.request_id, self._caller
+        if caller is not None:
+            ids = f'{ids},"parent_id":"{caller[36:52]}"'
+            return ids if caller[3:35] == request_id else f'{ids},"trace_id":"{caller[3:35]}"'
+        return ids if len(request_id) != UUID_LENGTH else f'{ids},"trace_id":"{self._own_trace}"'
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
@@ -95,8 +108,21 @@ class InvocationLog:
         for (step, begin), (_, following) in pairwise((*self._steps, ("", end))):
             fields[step] = int((following - begin) * 100_000) / 100
         fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
-        sys.stdout.write(self._encode(fields)[:-1] + _END)
-        sys.stdout.flush()
+        write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
+
+
+class _LineHandler(logging.Handler):
+    """Writes records as lines to the stdout that there is now, whatever a function makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._out = sys.stdout
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            write_line(f"{self.format(record)}\n", self._out)
+        except Exception:  # noqa: BLE001 - as logging's own handlers do: no record may fail a call
+            self.handleError(record)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -130,7 +156,7 @@ def _ids(record: logging.LogRecord, running: CurrentInvocation | None) -> tuple[
     """Return the ids of a record's request and of its trace, which is the request's own without another."""
     request_id = getattr(record, "request_id", None) or (running and running.request_id)
     traceparent = getattr(record, "traceparent", None) or (running and running.traceparent)
-    return request_id, traceparent[3:35] if traceparent else request_id
+    return request_id, traceparent[TRACE_ID] if traceparent else request_id
 
 
 def _running() -> CurrentInvocation | None:
@@ -154,8 +180,12 @@ def _is_sampled(share: float, record: logging.LogRecord) -> bool:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
-    handler = logging.StreamHandler(sys.stdout)
+    """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's.
+
+    What is printed is kept apart from them.
+    """
+    keep_apart()
+    handler = _LineHandler()
     handler.setFormatter(_JsonFormatter())
     if settings.log_sample < 1:
         handler.addFilter(partial(_is_sampled, settings.log_sample))

@@ -124,3 +124,26 @@ def test_a_line_keeps_its_budget(world: Any, event_of: EventOf, capsys: pytest.C
     ):
         world.handler(event_of(**changes), None)
     assert median_bytes(capsys.readouterr().out) <= LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("members", "sizes"),
+    [
+        ({"body": None}, {}),
+        ({"httpMethod": "POST", "body": '{"a": 1}'}, {"bytes_in": 8}),
+        ({"httpMethod": "POST", "body": "eyJhIjogMX0=", "isBase64Encoded": True}, {"bytes_in": 8}),
+        ({"httpMethod": "POST", "body": {"no": "text"}}, {}),
+    ],
+)
+def test_a_line_has_the_bytes_of_the_bodies(
+    members: dict[str, Any],
+    sizes: dict[str, int],
+    world: Any,
+    event_of: EventOf,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of what came, if anything did, as it was before API Gateway's base64, and of what went out."""
+    response = world.handler({**event_of(), **members}, None)
+    (line,) = lines_of(capsys)
+    assert line["bytes_out"] == len(response["body"]) > 0
+    assert {name: line[name] for name in line.keys() & {"bytes_in"}} == sizes

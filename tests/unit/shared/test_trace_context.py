@@ -21,7 +21,7 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 )
 def test_a_valid_one_is_followed(value: str, flags: str) -> None:
     """Trace and span of the caller, and whether it has sampled."""
-    assert read_traceparent(value) == (TRACE, SPAN, flags)
+    assert read_traceparent(value) == f"00-{TRACE}-{SPAN}-{flags}"
 
 
 @pytest.mark.parametrize(
