@@ -17,11 +17,13 @@ from silvaengine_cli.publishing.publisher import publish
 from silvaengine_cli.uv import find_uv
 
 from ..node import path_with_node
-from . import conformance_tools, mcp_python
+from . import conformance_tools, mcp_python, mcp_typescript
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY, Desk
 
 PYTHON_SDK = "mcp==2.3.0"
+TYPESCRIPT_SDK = "@modelcontextprotocol/client@2.4.0"
+INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 # Releases of the suite, the newest of which knows the newest revision, and what of them runs.
 NEWEST = "0.2.0-alpha.12"
 RUNS = (
@@ -88,6 +90,51 @@ def test_the_python_sdk(deployment: Deployment, desk: Desk) -> None:
     assert deployment.api.post("/core/demo/mcp", listing).json()["result"] == {"tools": []}
 
 
+def with_node(folder: Path, *command: str) -> str:
+    """Run a program of Node.js in a folder; return what it prints."""
+    environment = {**os.environ, "PATH": path_with_node()}  # noqa: TID251 - it is for programs
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(0)
+@pytest.mark.usefixtures("desk")
+def test_the_typescript_sdk(deployment: Deployment, tmp_path: Path) -> None:
+    """It lists, calls and is refused by both revisions; it takes no tasks, and gets a job's id."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "desk.js").write_text(mcp_typescript.SOURCE)
+    with_node(tmp_path, "npm", "install", "--silent", "--ignore-scripts", TYPESCRIPT_SDK)
+    url = f"{deployment.outputs.api_url}/core/{ENDPOINT}/mcp"
+    assert json.loads(with_node(tmp_path, "node", "desk.js", url, KEY)) == [
+        [version, TOOLS, TICKET, [True, True], "accepted"] for version in ("2026-07-28", "2025-11-25")
+    ]
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(0)
+@pytest.mark.usefixtures("desk")
+def test_the_inspector(deployment: Deployment, tmp_path: Path) -> None:
+    """Its command line lists and calls."""
+    url = f"{deployment.outputs.api_url}/core/{ENDPOINT}/mcp"
+    command = [
+        "npx",
+        "--yes",
+        INSPECTOR,
+        "--cli",
+        url,
+        "--transport",
+        "http",
+        "--header",
+        f"x-api-key: {KEY}",
+    ]
+    listed = json.loads(with_node(tmp_path, *command, "--method", "tools/list"))
+    assert [tool["name"] for tool in listed["tools"]] == TOOLS
+    call = ("--method", "tools/call", "--tool-name", "ticket", "--tool-arg", "number=3")
+    assert json.loads(with_node(tmp_path, *command, *call))["structuredContent"] == TICKET
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize(("release", "choice"), RUNS)
@@ -98,7 +145,7 @@ def test_the_conformance_suite(
     open_to_everybody(deployment, tmp_path / "packages/conformance")
     url = f"{deployment.outputs.api_url}/core/conformance/mcp"
     command = ["npx", "--yes", f"@modelcontextprotocol/conformance@{release}", "server", "--url", url]
-    environment = {**os.environ, "PATH": path_with_node()}  # noqa: TID251 - it is for programs
+    environment = {**os.environ, "PATH": path_with_node()}  # noqa: TID251 - likewise
     results = tmp_path / "results"
     done = subprocess.run(
         [*command, *choice, "--output-dir", str(results)],
