@@ -111,18 +111,17 @@ class InvocationLog:
         write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
 
 
-class _LineHandler(logging.Handler):
-    """Writes records as lines to the stdout that there is now, whatever a function makes of it."""
+class _Lines:
+    """Lines as a stream, to the stdout that there is now, whatever a function makes of it."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._out = sys.stdout
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            write_line(f"{self.format(record)}\n", self._out)
-        except Exception:  # noqa: BLE001 - as logging's own handlers do: no record may fail a call
-            self.handleError(record)
+    def write(self, line: str) -> None:
+        write_line(line, self._out)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 class _JsonFormatter(logging.Formatter):
@@ -185,7 +184,7 @@ def configure_logging(settings: Settings) -> None:
     What is printed is kept apart from them.
     """
     keep_apart()
-    handler = _LineHandler()
+    handler = logging.StreamHandler(_Lines())
     handler.setFormatter(_JsonFormatter())
     if settings.log_sample < 1:
         handler.addFilter(partial(_is_sampled, settings.log_sample))
