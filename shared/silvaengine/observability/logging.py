@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import count, pairwise
+from itertools import count
 from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
@@ -45,7 +45,8 @@ class InvocationLog:
     def __init__(self, service: str, encode: Callable[[object], str] = encode_line) -> None:
         self._encode = encode
         self._started_at = time.perf_counter()
-        self._steps: list[tuple[str, float]] = []
+        self._steps: list[str] = []
+        self._times: list[float] = []
         number = next(_invocations)
         self.request_id = ""
         self._span_id = f"{_first_span + number:016x}"
@@ -100,13 +101,15 @@ class InvocationLog:
 
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
-        self._steps.append((f"{step}_ms", time.perf_counter()))
+        self._steps.append(f"{step}_ms")
+        self._times.append(time.perf_counter())
 
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
-        fields, end = self._fields, time.perf_counter()
-        for (step, begin), (_, following) in pairwise((*self._steps, ("", end))):
-            fields[step] = int((following - begin) * 100_000) / 100
+        fields, times, end = self._fields, self._times, time.perf_counter()
+        for number, step in enumerate(self._steps, 1):
+            following = times[number] if number < len(times) else end
+            fields[step] = int((following - times[number - 1]) * 100_000) / 100
         fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
         write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
 

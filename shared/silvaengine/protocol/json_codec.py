@@ -63,6 +63,24 @@ def decode(text: bytes | str) -> Json:
         return value
 
 
+def decode_unambiguous(text: str) -> Json:
+    """Return the value of JSON text, for half the instructions of the standard library.
+
+    msgspec takes nothing that isn't JSON, but the last of two members of one name: the other's colon is
+    missing where the value is encoded again.
+
+    Raises:
+        ValueError: it isn't JSON, or may have two members of one name. RecursionError: it is nested deeply.
+    """
+    encode_bytes, decode_text, _ = _codec()
+    if "msgspec" not in sys.modules or "\\u003" in text:  # an escape may stand for a colon
+        raise ValueError
+    value = decode_text(text)
+    if encode_bytes(value).count(b":") != text.count(":"):
+        raise ValueError
+    return value
+
+
 def read_json_value(text: bytes) -> tuple[str, bool] | None:
     """Return a JSON value's text in a worker's response, as it came, and the response's ``takes_context``.
 
@@ -99,6 +117,26 @@ def standard_decoder(
         return value if end == len(text) else decoder.decode(text)
 
     return decode_standard
+
+
+def decoder_by_loaded(parse_float: Callable[[str], object]) -> Callable[[str], Any]:
+    """Return what ``standard_decoder`` does, which asks msgspec first if something has loaded it."""
+    decode_standard = standard_decoder(parse_float=parse_float)
+    decoders: list[Callable[[str], Any]] = []
+
+    def decode_by_loaded(text: str) -> object:
+        if not decoders:
+            if "msgspec" not in sys.modules:
+                return decode_standard(text)
+            from msgspec.json import Decoder  # lazy: as ``_codec`` does
+
+            decoders.append(Decoder(float_hook=parse_float).decode)
+        try:
+            return decoders[0](text)
+        except (ValueError, ArithmeticError, RecursionError):
+            return decode_standard(text)
+
+    return decode_by_loaded
 
 
 def standard_encoder(*, ensure_ascii: bool = True) -> Callable[[object], str]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
-from silvaengine.protocol.json_codec import decode, encode, standard_decoder
+from silvaengine.protocol.json_codec import decode, decoder_by_loaded, encode
 
 type ResponseKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
@@ -355,7 +355,7 @@ def _payload_prefix(callee: Callee) -> str:
     return encode(members)[:-1]
 
 
-_decode = standard_decoder(parse_float=Decimal)
+_decode = decoder_by_loaded(parse_float=Decimal)
 _TEXTS = {
     "MODULENAME": None,
     "CLASSNAME": "",
@@ -398,12 +398,23 @@ def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
     kind: type[Message], member: str, value: Mapping[str, Any]
 ) -> Message:
     try:
-        if tuple(value) == kind._fields[: len(value)]:  # as ``encode`` writes it
-            return kind(*value.values())
+        defaults: tuple[Any, ...] | None = _later_defaults(kind, tuple(value))  # type: ignore[arg-type] # hashable
+        if defaults is not None:  # as ``encode`` writes it
+            return make(kind, tuple(value.values()) + defaults)
         # a newer Lambda's additions are dropped: a deployment updates one after the other
         return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
         raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
+
+
+@lru_cache
+def _later_defaults(
+    kind: type[Invocation | ExecutionRef | ReplyTo], names: tuple[str, ...]
+) -> tuple[Any, ...] | None:
+    """Return the defaults after the first members, None if these aren't or a later one has none."""
+    first, later = kind._fields[: len(names)], kind._fields[len(names) :]
+    is_whole = names == first and all(name in kind._field_defaults for name in later)
+    return tuple(kind._field_defaults[name] for name in later) if is_whole else None
 
 
 def _malformed(member: str, expected: str, value: object) -> RequestError:

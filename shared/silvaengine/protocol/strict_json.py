@@ -7,13 +7,12 @@ of parsing before it begins.
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import accumulate
 from math import isinf
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
-from silvaengine.protocol.json_codec import Json, standard_decoder
+from silvaengine.protocol.json_codec import Json, decode_unambiguous, standard_decoder
 
 MAX_DEPTH = 64
 MAX_VALUES = 100_000  # in a text of any size; counting and parsing them takes 0.1 s at most
@@ -45,36 +44,14 @@ def parse_strict_json(text: str, what: str) -> Json:
     if len(text) >= MAX_VALUES and openings + text.count(",") >= MAX_VALUES and _has_too_many_values(text):
         raise too_many_values(what)
     try:
-        value = _parse_quickly(text)
-    except (ValueError, RecursionError, _InvalidError):
+        value = decode_unambiguous(text)
+    except (ValueError, RecursionError):
         value = _parse(text, what)
     if openings > MAX_DEPTH and _is_too_deep(value):
         raise _too_deep(text, what)
     if "\\u" in text and _SURROGATE.search(text):
         _refuse_half_pairs(value, what)
     return value
-
-
-def _parse_quickly(text: str) -> Json:
-    """Return the value of a text that is surely right, for half the instructions of ``_parse``.
-
-    msgspec takes nothing that isn't JSON, but the last of two members of one name: their colons are missing
-    where the value is encoded again. Raises what it, or ``_decode`` in its place, raises.
-    """
-    decode, encode = _codec()
-    value = decode(text)
-    if "\\u003" in text or encode(value).count(b":") != text.count(":"):  # an escape may stand for a colon
-        raise _InvalidError("")
-    return value
-
-
-@cache
-def _codec() -> tuple[Callable[[str], Json], Callable[[object], bytes]]:
-    try:
-        from msgspec.json import Decoder, Encoder  # lazy: in a gateway ``json_codec`` loads it, where it is
-    except ImportError:
-        return _decode, lambda value: json.dumps(value, ensure_ascii=False).encode()
-    return Decoder().decode, Encoder().encode
 
 
 def _parse(text: str, what: str) -> Json:

@@ -7,7 +7,6 @@ or false that it spells. JSON is taken as it is.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from msgspec.json import Decoder
@@ -25,32 +24,20 @@ from silvaengine_worker.arguments import (
 )
 from silvaengine_worker.typed.context import read_context
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type, step
+from silvaengine_worker.typed.numbers import read_number, whole_number
 from silvaengine_worker.typed.signature import BODY, Signature, ValueType
 
 type Place = Literal["query", "path", "header", "body"]
 
-_LARGEST = 308  # decimal exponent of a whole number that is written as a fraction; IEEE 754's
 _SCALAR = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_ROUTED = frozenset({"endpoint_id", "area"})  # of every request, and no client's
 _CONSTANTS = {"true": True, "false": False}
 _FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
 _MULTIPART = "multipart/form-data"
 
 
-def _number(digits: str) -> int | Decimal:
-    """Return a number that isn't written as an integer: JSON Schema's integers are all whole numbers."""
-    number, nearest = Decimal(digits), float(digits)
-    # what is nearest to a fraction is one, too, but for those of 16 digits and more
-    return number if isfinite(nearest) and not nearest.is_integer() else _whole(number)
-
-
-def _whole(number: Decimal) -> int | Decimal:
-    if number.adjusted() <= _LARGEST and number == number.to_integral_value():
-        return int(number)
-    return number
-
-
-_decode_quickly = Decoder(float_hook=_number).decode
-_decode_standard = standard_decoder(parse_float=_number, parse_constant=refuse_constant)
+_decode_quickly = Decoder(float_hook=read_number).decode
+_decode_standard = standard_decoder(parse_float=read_number, parse_constant=refuse_constant)
 
 
 def _decode(text: str) -> Any:  # noqa: ANN401 - decoded JSON
@@ -78,10 +65,13 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         InvalidArgumentsError: 422; its details are the first hundred faults.
         RequestError: the body isn't JSON.
     """
+    read = _read_body_at_once(call, signature.parameters[BODY]) if signature.takes_body else {}
+    if read and signature.takes_body_alone and call.params.keys() <= _ROUTED and call.socket is None:
+        return signature.plain.arrange(read)
     context = call.read_context(_decode) or {}
-    arguments = _given(call, context, signature.given) if signature.given else {}
+    arguments = read | (_given(call, context, signature.given) if signature.given else {})
     details: list[dict[str, str]] = []
-    values = _values(call, context, signature)
+    values = _values(call, context, signature, is_body_read=bool(read))
     for name, value in values.items():
         value_type = signature.parameters.get(name) if value.form == "whole" else signature.type_of(name)
         if value_type is None:
@@ -104,6 +94,16 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
     if details:
         raise InvalidArgumentsError(_summary(call, details), details[:LIMIT])
     return signature.plain.arrange(arguments)
+
+
+def _read_body_at_once(call: WorkerCall, value_type: ValueType) -> dict[str, object]:
+    """Return the argument that is the whole body, none where it takes more than its text to say so."""
+    if call.body and call.aws_event is None:
+        try:
+            return {BODY: value_type.convert_text(call.body)}
+        except (ValueError, ArithmeticError, RecursionError):
+            pass
+    return {}
 
 
 def _given(call: WorkerCall, context: Mapping[str, Any], names: frozenset[str]) -> dict[str, object]:
@@ -137,10 +137,14 @@ def _is_http(call: WorkerCall) -> bool:
     return call.socket is None and (call.context is not None or call.aws_event is not None)
 
 
-def _values(call: WorkerCall, context: Mapping[str, Any], signature: Signature) -> dict[str, _Value]:
+def _values(
+    call: WorkerCall, context: Mapping[str, Any], signature: Signature, *, is_body_read: bool
+) -> dict[str, _Value]:
     """Return the values of a call; what the framework offers to functions only where one takes it."""
     values = _params(call, context, signature)
-    if call.aws_event is None and call.body:
+    if is_body_read:
+        values.pop(BODY, None)
+    elif call.aws_event is None and call.body:
         body = read_body(call.body, _decode)
         if BODY in signature.parameters or not isinstance(body, dict):
             values[BODY] = _Value("body", body, "whole")
@@ -239,14 +243,14 @@ def _spell(text: str) -> object:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     try:
-        return _number(text)
+        return read_number(text)
     except ArithmeticError:  # an exponent beyond Decimal's
         return text
 
 
 def _whole_numbers(value: object) -> object:
     if isinstance(value, Decimal):
-        return _whole(value)
+        return whole_number(value)
     if isinstance(value, dict):
         return {name: _whole_numbers(member) for name, member in value.items()}
     return [_whole_numbers(member) for member in value] if isinstance(value, list) else value

@@ -10,11 +10,13 @@ from dataclasses import is_dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
-from msgspec.json import Encoder
+from msgspec.json import Decoder, Encoder
 
 from silvaengine_worker.typed.faults import LIMIT, Fault, InvalidValueError, json_type, step
+from silvaengine_worker.typed.numbers import read_fraction
 from silvaengine_worker.typed.shapes import Annotation, UnsupportedTypeError
 
+_check_fractions = Decoder(float_hook=read_fraction).decode  # ``convert`` gets 1.0 as 1
 _encode = Encoder(decimal_format="number").encode
 _LISTS = (list, set, frozenset, tuple)
 
@@ -65,6 +67,11 @@ class ModelType:
         except self._error as error:
             found = error.errors(include_url=False, include_context=False)
             raise InvalidValueError(_fault(each, value) for each in found[:LIMIT]) from None
+
+    def convert_text(self, text: str) -> object:
+        """Return what ``convert`` returns of the value of JSON text; raises ValueError if that isn't sure."""
+        _check_fractions(text)
+        return self.adapter.validate_json(text, strict=True)
 
     def check_result(self, result: object, value: object) -> None:
         """Check a result, which may be models or what makes them; raises InvalidValueError."""

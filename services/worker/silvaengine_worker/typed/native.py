@@ -10,16 +10,25 @@ from itertools import islice
 from typing import Any
 
 from msgspec import ValidationError, convert, defstruct
+from msgspec.json import Decoder
 
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type
 from silvaengine_worker.typed.form_check import compile_check, is_distinct
-from silvaengine_worker.typed.shapes import Annotation, Shape, UnsupportedTypeError, read_shape
+from silvaengine_worker.typed.numbers import read_float
+from silvaengine_worker.typed.shapes import (
+    Annotation,
+    Shape,
+    UnsupportedTypeError,
+    read_shape,
+    tells_fractions,
+)
 
 _SAFE = re.compile(
     r"Expected `|Invalid (RFC3339|UUID|base64|ISO8601)|(Number|Duration|Integer value) (is )?out"
 )
 """msgspec's messages that repeat nothing of a value; that of a wrong choice and a class's own do."""
 
+_decode = Decoder(float_hook=read_float).decode
 _UNKNOWN = "Expected a valid {}"
 _SHOWN = 20  # choices that a message lists
 
@@ -37,6 +46,7 @@ class NativeType:
         self.annotation = annotation
         self.shape = read_shape(annotation)
         self._has_forms = compile_check(self.shape)
+        self._tells_fractions = tells_fractions(self.shape)
         kinds = self.shape.kinds
         self.takes_list = kinds is not None and list in kinds and str not in kinds
         item = self.shape.option([]).items if self.takes_list else self.shape
@@ -62,6 +72,12 @@ class NativeType:
             return convert({"value": value}, self._holder).value
         except ValidationError:
             raise self._invalid(value) from None
+
+    def convert_text(self, text: str) -> object:
+        """Return what ``convert`` returns of the value of JSON text; raises ValueError if that isn't sure."""
+        if self._tells_fractions:
+            raise InvalidValueError(())
+        return self.convert(_decode(text))
 
     def check_result(self, _: object, value: object) -> None:
         """Check the JSON form of a result; raises InvalidValueError."""

@@ -238,6 +238,16 @@ def read_shape(annotation: Annotation) -> Shape:
     return shape
 
 
+def tells_fractions(shape: Shape) -> bool:
+    """Return whether a value in one of a shape depends on how a fraction was read: as Decimal or float."""
+    return any(
+        each.kinds is None
+        or (each.form is not None and Decimal in each.kinds)
+        or sum(int in (option.kinds or ()) for option in each.options) > 1
+        for each in _reachable(shape)
+    )
+
+
 def _reachable(shape: Shape) -> list[Shape]:
     found, known = [shape], {id(shape)}
     for each in found:

@@ -42,6 +42,9 @@ class ValueType(Protocol):
     def convert(self, value: object) -> object:
         """Return a decoded JSON value as one of the type; raises InvalidValueError."""
 
+    def convert_text(self, text: str) -> object:
+        """Return what ``convert`` returns of the value of JSON text; raises ValueError if that isn't sure."""
+
     def check_result(self, result: object, value: object, /) -> None:
         """Check a result and its JSON form; raises InvalidValueError."""
 
@@ -50,8 +53,9 @@ class Signature:
     """The types of a function's parameters, by name in their order, and of its result.
 
     ``given`` are the parameters that only the framework fills, ``headers`` the lower-case names of headers by
-    parameter, ``rest`` is the type of what ``**`` takes, None without it. ``plain`` are the parameters as an
-    untyped function has them.
+    parameter, ``rest`` is the type of what ``**`` takes, None without it. ``takes_body`` is whether a
+    parameter is the whole body, ``takes_body_alone`` whether a request needs to have nothing else.
+    ``plain`` are the parameters as an untyped function has them.
 
     Raises:
         ConfigurationError: an annotation can't be checked; ``detail`` names the parameter.
@@ -65,7 +69,10 @@ class Signature:
         names = [name for name in inspect_signature(function).parameters if name in plain.names - self.given]
         self.parameters: Mapping[str, ValueType] = {name: self._type(name) for name in names}
         self.headers = {name: header for name in names if (header := _header_of(self._hints.get(name)))}
+        self.takes_body = BODY in self.parameters and BODY not in self.headers
         self.rest = self._rest() if plain.accepts_any else None
+        is_simple = not (self.given or self.headers or self.rest) and {BODY}.issuperset(plain.required)
+        self.takes_body_alone = self.takes_body and is_simple
 
     @cached_property
     def result(self) -> ValueType | None:
