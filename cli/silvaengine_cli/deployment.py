@@ -67,12 +67,18 @@ class Deployment:
             options["region_name"] = self.region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]
 
-    def invoke(self, function: str, payload: str, *, wait: bool = True) -> tuple[bool, Any]:
-        """Invoke a Lambda; return whether it succeeded, and its response or error; None without waiting."""
+    def invoke(
+        self, function: str, payload: str, *, wait: bool = True, tenant: str | None = None
+    ) -> tuple[bool, Any]:
+        """Invoke a Lambda; return whether it succeeded, and its response or error; None without waiting.
+
+        One in Lambda's tenant isolation mode takes no call without a ``tenant``.
+        """
         response = self.client("lambda").invoke(
             FunctionName=function,
             InvocationType="RequestResponse" if wait else "Event",
             Payload=payload,
+            **({"TenantId": tenant} if tenant else {}),
         )
         return "FunctionError" not in response, json.loads(response["Payload"].read() or b"null")
 

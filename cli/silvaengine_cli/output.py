@@ -18,14 +18,24 @@ SHORT_ID = 8  # characters
 UNLIMITED = 10_000  # columns
 GAP = 2  # columns between those of a table
 FRAME = 7  # columns around and between two of facts
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 UNBROKEN = 20  # characters: a column of text keeps so many for a part of a name
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
+def plain(text: str) -> str:
+    """Return a text with escapes, as JSON has them, for what would drive a terminal or can't be printed.
+
+    Names, messages and errors are clients' and functions' own: control characters but tabs and line ends,
+    those that turn the direction of writing, and halves of surrogate pairs.
+    """
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
-    click.echo(json.dumps(value, indent=2, default=_to_json, ensure_ascii=False))
+    click.echo(plain(json.dumps(value, indent=2, default=_to_json, ensure_ascii=False)))
 
 
 def print_result(value: object, text: str, *, as_json: bool) -> None:
@@ -77,7 +87,7 @@ def print_table(
     names = [columns[number] for number in shown]
     values = [[row[number] for number in shown] for row in map(tuple, rows)]
     whole = wide or not (sys.stdout.isatty() or "COLUMNS" in os.environ)
-    cells = [[_cell(each, whole=whole) for each in row] for row in values]
+    cells = [[plain(_cell(each, whole=whole)) for each in row] for row in values]
     screen = Console(highlight=False, width=UNLIMITED) if whole else console()
     if any(columns):
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from glob import escape
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from silvaengine_cli.logs import Line
 from silvaengine_cli.logs.choice import has_failed, is_event, level_of
 from silvaengine_cli.logs.groups import RUN_FUNCTIONS
 from silvaengine_cli.logs.reader import Record
+from silvaengine_cli.output import plain
 
 QUIET, NORMAL, VERBOSE = range(3)
 _WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
@@ -49,9 +51,8 @@ class Screen:
         """Return a text in which the paths of deployed files are those of the sources, best in ``folder``."""
 
         def source_path(deployed: re.Match[str]) -> str:
-            found = (
-                path for each in (folder, *_SOURCES) for path in self._project.glob(f"{each}/{deployed[1]}")
-            )
+            name = escape(deployed[1])  # a traceback quotes what it failed on, too
+            found = (path for each in (folder, *_SOURCES) for path in self._project.glob(f"{each}/{name}"))
             path = next(found, None)
             return f'"{path.relative_to(self._project)}"' if path else deployed[0]
 
@@ -96,7 +97,8 @@ class Screen:
         level = str(record.get("level", ""))
         prefix = "" if function.startswith(RUN_FUNCTIONS) else f"{function}: "
         style = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(level, "")
-        self._print(f"  {prefix}{record['message']}", style)
+        message = str(record["message"]).rstrip().replace("\n", "\n  ")  # a line's own begins with its time
+        self._print(f"  {prefix}{message}", style)
         if trace := record.get("traceback"):
             self._traced.add(str(record.get("request_id")))
             self._print(
@@ -104,7 +106,7 @@ class Screen:
             )
 
     def _print(self, text: str, style: str) -> None:
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._console.print(Text(plain(text), style), soft_wrap=True)
 
 
 def own_frames(trace: str) -> str:
@@ -128,6 +130,7 @@ def path_of(record: Record) -> str:
 
 
 def _fit(text: str, width: int, *, full: bool) -> str:
+    text = plain(text).replace("\n", "\\n")
     cut = text if full or len(text) <= width else f"{text[: width - 1]}…"
     return cut.ljust(width)
 

@@ -74,7 +74,7 @@ class CurrentInvocation(NamedTuple):
     ``fencing_token`` are None for a call without a row in the ledger. ``hops`` is the number of calls between
     functions that led here. ``connection`` pushes to connected clients; None without a WebSocket API.
     ``traceparent`` is for requests that the function sends to others (www.w3.org/TR/trace-context/); None in
-    a function's own tests.
+    a function's own tests. ``look_for_end`` says whether the call's outcome is still wanted.
     """
 
     request_id: str
@@ -90,6 +90,16 @@ class CurrentInvocation(NamedTuple):
     hops: int = 0
     connection: ClientChannel | None = None
     traceparent: str | None = None
+    look_for_end: Callable[[], bool] | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a job's outcome will be discarded: its caller has cancelled it, or another attempt has it.
+
+        A function that runs long may ask and end early. The ledger is asked once in a second at the most, by
+        a write; while it can't be reached, and for a call without a row in it, the answer is False.
+        """
+        return self.look_for_end is not None and self.look_for_end()
 
     def remaining_seconds(self) -> float:
         """Return the seconds to the deadline: infinite without one, never negative."""

@@ -9,9 +9,11 @@ from select import select
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from click.testing import CliRunner, Result
 
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.logs import Line, LogTail
 from silvaengine_cli.main import cli
 
 from ..canaries import TEXTS, found_in
@@ -27,7 +29,7 @@ CALL |= {
     "cold_start": False,
     "request_id": "r1",
 }
-WORKER = {"service": "worker", "status": 500, "error_type": "KeyError", "request_id": "r1"}
+WORKER = {"service": "worker", "status": 500, "error_type": "KeyError", "total_ms": 8, "request_id": "r1"}
 TRACE = 'Traceback (most recent call last):\n  File "/var/task/shop.py", line 3, in hello\nKeyError: 1'
 FAILED = {"level": "ERROR", "logger": "x", "message": "It failed", "request_id": "r1", "traceback": TRACE}
 
@@ -129,6 +131,34 @@ def test_t13_no_secret_that_a_function_prints_is_shown(written: Written, logs: L
     assert [kind for kind in found_in(json.dumps(shown)) if kind != "setting"] == []
 
 
+@pytest.mark.parametrize(
+    ("raised", "goes_on"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Filter"), True),
+        (EndpointConnectionError(endpoint_url="http://aws"), True),
+        (ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no right"}}, "Filter"), False),
+    ],
+)
+def test_following_outlives_what_passes(
+    raised: Exception, goes_on: bool, written: Written, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS throttles all of an account, and networks fail: both are said, and lines come then."""
+    line = Line("Worker", 0, {"message": "meanwhile"}, "", "1")
+    looks: Iterator[Any] = iter([[], raised, [line], KeyboardInterrupt()])
+
+    def look(_: LogTail) -> list[Line]:
+        found = next(looks)
+        if isinstance(found, list):
+            return found
+        raise found
+
+    monkeypatch.setattr(LogTail, "new_lines", look)
+    monkeypatch.setattr("silvaengine_cli.commands.logs.LOCAL_SECONDS", 0)
+    done = logs("--follow")
+    assert (done.exit_code == 0, "meanwhile" in done.stdout) == (goes_on, goes_on)
+    assert ("not read, and tried again: " in done.stderr) == goes_on
+
+
 def test_following_shows_what_is_written_until_ctrl_c(written: Written, url: str) -> None:
     """Each line once, from the start of the command on."""
     program = "from silvaengine_cli.main import main; main()"
@@ -136,11 +166,11 @@ def test_following_shows_what_is_written_until_ctrl_c(written: Written, url: str
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         for number in range(60):
-            written.put_records("Tasks", {"message": number}, later=60_000 + number)
+            written.put_records("Tasks", {"message": str(number)}, later=60_000 + number)
             if select([following.stdout], [], [], 0.5)[0]:
                 break
-        first = json.loads(following.stdout.readline())["message"]
+        first = int(json.loads(following.stdout.readline())["message"])
         following.send_signal(signal.SIGINT)
-        rest = [json.loads(line)["message"] for line in following.stdout]
+        rest = [int(json.loads(line)["message"]) for line in following.stdout]
         assert following.wait() == 0
     assert [first, *rest] == list(range(first, first + 1 + len(rest)))

@@ -133,6 +133,23 @@ def test_a_collector_gets_all_of_a_time(written: Written, trace: Trace) -> None:
 
 
 @pytest.mark.parametrize(
+    "members",
+    [
+        {"span_id": "é"}, {"trace_id": "x"}, {"parent_id": "0"}, {"request_id": "", "trace_id": ""},
+        {"meters": {"tokens": float("inf")}}, {"big": 10**30}, {"text": "\ud800"},
+        {"none": None, "deep": [{}]},
+    ],
+)  # fmt: skip
+def test_one_line_spoils_no_export(members: dict[str, Any], written: Written, trace: Trace) -> None:
+    """Code may write lines with whatever members: a collector takes what is sent, the others' spans too."""
+    written.put_records("Worker", {**OTHER, "span_id": "e" * 16, **members}, later=-9_000)
+    with collector() as collected:
+        done = trace("export", "--since", "1m", "--otlp", collected.url)
+        assert done.exit_code == 0, done.output
+    assert {span.span_id.hex()[0] for _, span in collected.spans} >= set("abcd")
+
+
+@pytest.mark.parametrize(
     ("answer", "said"),
     [
         ({"partialSuccess": {"rejectedSpans": "2"}}, "refused 2 of 4 spans"),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,10 @@ type Run = Callable[..., Result]
 def line(tenant: str, function: str, **members: Any) -> Usage:
     """Return the usage of one call of 100.5 ms at 512 MB."""
     record = {"service": "worker", "memory_mb": 512, "total_ms": 100.5, "status": 200, "endpoint_id": tenant}
-    read, usage = read_line(json.dumps({**record, "function": function, **members})), Usage()
+    read, usage = (
+        read_line(json.dumps({**record, "function": function, **members}), "worker"),
+        Usage(),
+    )
     assert read
     usage.add(read.amounts, read.meters)
     return usage
@@ -65,6 +69,15 @@ def test_a_months_usage_is_the_sum_of_its_hours(run: Run) -> None:
     assert acme == {"endpoint_id": "acme", **counts, **sizes, "meters": {"images": 8, "tokens": 0.4}}
 
 
+def test_a_column_shows_what_its_header_says(run: Run) -> None:
+    """The table has the numbers of the JSON, each under its name."""
+    table = run("usage", "acme", "--month", "2026-11", "--wide").stdout.partition("endpoint  ")
+    header, cells = "".join(table[1:]).splitlines()[:2]
+    shown = dict(zip(re.split(r"  +", header.strip()), re.split(r"  +", cells.strip()), strict=False))
+    assert (shown["calls"], shown["errors"], shown["jobs"]) == ("5", "1", "0")
+    assert (shown["worker ms"], shown["GB-s"]) == ("502.5", "0.251250")
+
+
 def test_usage_is_final_once_its_last_hour_was_read_for_the_last_time(run: Run) -> None:
     """Two hours later; until then it says how far it is."""
     november = usage_of(run, "usage", "--month", "2026-11")
@@ -85,6 +98,13 @@ def test_csv_has_a_column_for_each_meter(run: Run) -> None:
     acme, other = csv.DictReader(io.StringIO(done.stdout))
     assert (acme["endpoint_id"], acme["calls"], acme["meter_tokens"]) == ("acme", "5", "0.4")
     assert (other["endpoint_id"], other["jobs"], other["meter_tokens"]) == ("acme2", "1", "0")
+
+
+def test_csv_of_nothing_has_its_columns(run: Run) -> None:
+    """A billing system reads a month without calls as it reads any other."""
+    empty = run("usage", "--month", "2090-01", "--csv", "--by", "function").stdout
+    assert empty.startswith("since,until,endpoint_id,function,requests,calls,errors,")
+    assert empty.count("\n") == 1
 
 
 def test_what_a_tenant_cost_is_told_by_part(run: Run) -> None:

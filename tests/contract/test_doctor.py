@@ -14,10 +14,12 @@ from silvaengine.tables import CONFIG_DATA, ENDPOINTS, FUNCTIONS, TABLES
 from silvaengine_cli import doctor
 from silvaengine_cli.commands import doctor as command
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.doctor import functions
 from silvaengine_cli.doctor.functions import check_functions
 from silvaengine_cli.doctor.reach import check_clock, check_names, check_redis, check_secrets
 from silvaengine_cli.doctor.resources import check_queues, check_stack, check_tables
 from silvaengine_cli.main import cli
+from silvaengine_cli.publishing.releases import PackageReleases
 
 from ..canaries import CANARIES, SETTING, found_in
 from .conftest import made_tables, pointed_at
@@ -37,10 +39,15 @@ class Examined(Deployment):
 
     answers: dict[str, Any]
     asked: list[tuple[str, Any]]
+    isolated: tuple[str, ...] = ()
 
     @override
-    def invoke(self, function: str, payload: str, *, wait: bool = True) -> tuple[bool, Any]:
+    def invoke(
+        self, function: str, payload: str, *, wait: bool = True, tenant: str | None = None
+    ) -> tuple[bool, Any]:
         self.asked.append((function, json.loads(payload)))
+        if (tenant is None) == (function in self.isolated):
+            return False, "a tenant where there is isolation"
         return True, self.answers[function]
 
 
@@ -143,6 +150,34 @@ def test_workers_that_gateways_may_not_invoke(deployment: Examined) -> None:
     put_function(deployment, OTHER)
     (finding,) = check_functions(deployment)
     assert finding.startswith(f"hello: gateways may not invoke {OTHER}: name it in OtherWorkerArns")
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_release_is_asked_as_the_one_that_it_is(
+    deployment: Examined, isolated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses calls for another release; one in isolation mode refuses those without a tenant."""
+    arn = WORKER.replace("Worker", "pkg-shop")
+    release = {"digest": "d" * 64, "functions": "{}", "isolated": isolated}
+    monkeypatch.setattr(functions, "read_pointers", lambda *_: [{"package": "shop"}])
+    monkeypatch.setattr(functions, "serving", lambda _: [3])
+    monkeypatch.setattr(functions, "callables_of", lambda _: [("shop", "", "hello", False)])
+    monkeypatch.setattr(PackageReleases, "release", lambda *_: release)
+    deployment.answers[f"{arn}:3"] = {"functions": {}}
+    deployment.isolated = (f"{arn}:3",) if isolated else ()
+    assert list(check_functions(deployment)) == []
+    (asked,) = [question for function, question in deployment.asked if function == f"{arn}:3"]
+    assert asked["release"] == "d" * 64
+
+
+def test_a_deployment_is_examined_where_no_folder_of_functions_is(
+    deployment: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an application of one's own whose packages are all published."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "examine_deployment", lambda _: [])
+    assert CliRunner().invoke(cli, ["doctor", "--stack", STACK]).exit_code == 0
+    assert "Directory" in CliRunner().invoke(cli, ["doctor"]).output
 
 
 def test_events_and_jobs_that_died(deployment: Examined) -> None:

@@ -1,5 +1,6 @@
 """Lines of all log groups of a deployment, on moto and the local engine."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,13 +40,48 @@ def test_groups_are_the_stacks_and_its_packages(deployment: Deployment, written:
 def test_lines_come_in_order_over_all_groups(deployment: Deployment, written: Written) -> None:
     """JSON is a record, text a message; Lambda's own lines, in both of its formats, are left out."""
     written.put("HttpGateway", '{"message": "last"}', later=9)
-    written.put("packages/shop", "printed\n", "12", '{"service": "worker", "message": "line"}', later=1)
+    written.put(
+        "packages/shop", "printed\n", "12", '{"service": "worker", "total_ms": 1, "message": "line"}', later=1
+    )
     written.put("Worker", "START RequestId: 1 Version: 3", '{"type": "platform.report"}', "END RequestId: 1")
     lines = [*LogReader.of(deployment).lines(written.now)]
     shop = "packages/shop"
     assert said(lines) == [(shop, "printed"), (shop, "12"), (shop, "line"), ("HttpGateway", "last")]
     assert [line.timestamp - written.now for line in lines] == [1, 2, 3, 9]
     assert [line.is_invocation for line in lines] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"service": "http"}, {"service": ["worker"]}, {"total_ms": None}, {"total_ms": "1"}, {"total_ms": -1},
+        {"total_ms": 1e300}, {"invoke_ms": "<5"}, {"status": "abc"}, {"status": {}}, {"failed": "y"},
+        {"records": []},
+        {"request_id": ["a"]}, {"endpoint_id": {}}, {"level": 3, "service": "shop"},
+        {"service": "shop", "message": "of a logger of the function's own"},
+    ],
+)  # fmt: skip
+def test_what_resembles_a_line_is_text(
+    deployment: Deployment, written: Written, members: dict[str, Any]
+) -> None:
+    """Functions print what they like: no other Lambda's line, and nothing that breaks who reads lines."""
+    printed = json.dumps(
+        {"service": "worker", "status": 200, "total_ms": 1, "endpoint_id": "victim", **members}
+    )
+    written.put("Worker", printed)
+    (line,) = LogReader.of(deployment).lines(written.now)
+    assert (line.is_invocation, line.record) == (False, {"message": printed})
+
+
+@pytest.mark.parametrize(
+    "printed", ['{"order": 7}', '{"message": {"a": 1}}', '{"message": "x", "request_id": []}']
+)
+def test_an_object_that_is_no_record_is_shown_as_it_is(
+    deployment: Deployment, written: Written, printed: str
+) -> None:
+    """What a function prints for an operator isn't lost for want of a message."""
+    written.put("packages/shop", printed)
+    assert said(LogReader.of(deployment).lines(written.now)) == [("packages/shop", printed)]
 
 
 def test_a_time_begins_with_its_first_millisecond(deployment: Deployment, written: Written) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.cli.package_files import PLATFORM
 
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.observability.printed import MARK
 from silvaengine.websocket.broadcasts import BroadcastCounts
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import Resources
@@ -55,6 +56,9 @@ NO_LINES = [
     '{"level": "ERROR", "logger": "shop", "message": "status 500", "request_id": "1"}',
     '{"status": 500, "cold_start": true, "attempt": 1}',  # what a function prints
     '{"total_ms": null, "status": "500"}',
+    '{"duplicate": true, "late": true, "gone": false, "sent": 3, "failed": 2}',
+    '{"lag": 70, "dispatched": 2, "buried": 1}',
+    '{"service": "http", "endpoint_id": "victim", "status": 500, "total_ms": 1}' + MARK,
 ]
 
 

@@ -675,14 +675,14 @@ def test_usage_is_rolled_up_each_hour_by_a_role_that_reads_logs_alone(
     groups = "arn:aws:logs:eu-central-1:111122223333:log-group:"
     table = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-usage"
     assert rights(resources, "Usage") == logs("Usage") | {
-        "logs:DescribeLogGroups": {"*"},
+        "logs:DescribeLogGroups": {f"{groups}*"},
         "logs:FilterLogEvents": {
             f"{groups}/aws/lambda/silvaengine-{each}"
             for each in ("pkg-*", *LAMBDAS, *(f"{name}:*" for name in LAMBDAS))
         },
         **{f"dynamodb:{action}": {table} for action in ("GetItem", "PutItem", "Query")},
     }
-    assert {*log_events.LAMBDAS} == LAMBDAS.keys()
+    assert {*log_events.SERVICES} == LAMBDAS.keys()
     for metering, state in (("true", "ENABLED"), ("false", "DISABLED")):
         rules = of_type(resources_with(UsageMetering=metering), "AWS::Events::Rule")
         (rule,) = (rules[name]["Properties"] for name in rules if name.startswith("Usage"))

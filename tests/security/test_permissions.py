@@ -25,11 +25,11 @@ UNNAMED = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
-# Where a wildcard ends a name: a log group's streams, a folder of a bucket, secrets of this stage, the suffix
-# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams, the
-# stack's published packages.
+# Where a wildcard ends a name: a log group's streams, the names of all log groups, a folder of a bucket,
+# secrets of this stage, the suffix that Secrets Manager adds to a name, the connections of the stack's own
+# socket API, a table's streams, the stack's published packages.
 ENDS = re.compile(
-    r"(:log-group:/aws/lambda/silvaengine-\w+:\*|/(calls|results)/\*|:parameter/silvaengine/beta/\*"
+    r"(:log-group:(/aws/lambda/silvaengine-(\w+:|pkg-))?\*|/(calls|results)/\*|:parameter/silvaengine/beta/\*"
     r"|:secret:silvaengine/beta/\*|:secret:silvaengine-[a-z-]+-\*|/(POST|GET|DELETE|\*)/@connections/\*"
     r"|:table/se-[a-z]+/stream/\*|:(function:|table/)?silvaengine-pkg-\*(/stream/\*)?)$"
 )

@@ -155,7 +155,7 @@ def noise(world: World) -> Execution:
     """Return an execution of a tenant whose jobs were all lost at the same time."""
     ledger = world.random.choice(world.stacks).ledger
     facts: dict[str, Any] = {"principal": "", "digest": "", "content": "{}", "on_lost": "retry"}
-    made = ledger.new(world.functions["noise"], NOISY, "request", **facts)
+    made = ledger.new(world.functions["noise"], NOISY, "request", None, **facts)
     return made._replace(due_at=made.created_at)
 
 

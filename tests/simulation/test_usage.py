@@ -45,6 +45,20 @@ def test_two_faults_lose_and_double_nothing() -> None:
             assert world.counted() == world.account, (first, second)
 
 
+def test_what_was_counted_of_a_log_group_outlives_it() -> None:
+    """A package's group goes with the package, within the hours that are read again."""
+    world = World()
+    for _ in range(40):
+        world.call()
+    world.now += HOUR
+    world.roll_up()
+    world.logs["pkg-shop"].clear()
+    for hour in AFTERWARDS:
+        world.now = (START + hour) * HOUR + 300.0
+        world.roll_up()
+    assert world.counted() == world.account
+
+
 def test_a_run_that_was_overtaken_overwrites_nothing_newer() -> None:
     """What it read before a line came is older than what the other has written, even if nobody runs again."""
     assert counted_by({}) == 1

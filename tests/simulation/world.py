@@ -234,7 +234,7 @@ class World:
             raise RuntimeError("a plain call needs no ledger")
         process = self.scheduler.current
 
-        def attempt() -> Outcome:
+        def attempt(_look_for_end: object) -> Outcome:
             if call.invocation and call.invocation.endpoint_id == NOISY:
                 return Outcome.of(WorkerResponse("json", None))
             self.account.began(call)

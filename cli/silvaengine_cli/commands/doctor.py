@@ -17,7 +17,7 @@ from silvaengine_cli.preflight.quotas import find_full_quotas
 from silvaengine_cli.publishing.monitoring import ALARMS
 from silvaengine_cli.publishing.releases import read_pointers
 
-_folder = click.Path(path_type=Path, file_okay=False, exists=True)
+_folder = click.Path(path_type=Path, file_okay=False)  # a deployment is examined without one
 
 
 @click.command()
@@ -82,6 +82,8 @@ def _report(complaints: list[str], well: str, *, as_json: bool) -> None:
 
 
 def _examine_packages(packages: Path, *, notes: bool, as_json: bool) -> None:
+    if not packages.is_dir():
+        raise click.BadParameter(f"Directory {str(packages)!r} does not exist.", param_hint="'--packages'")
     if (packages / "__init__.py").is_file():
         raise click.UsageError(f"{packages} is a package: name the folder that it is in")
     if not any(packages.rglob("*.py")):

@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from silvaengine_cli.logs.groups import log_groups
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
+from silvaengine_tasks.usage.log_events import SERVICES
 
-SERVICES = ("http", "websocket", "broadcaster", "tasks", "sweeper", "usage", "worker")
+# docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
+PASSING = ("ThrottlingException", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure")
 LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
@@ -41,7 +44,9 @@ def _check_name(text: str | None) -> str | None:
 @click.option("--follow", "-f", is_flag=True, help="Show what is written from now on, until Ctrl-C.")
 @click.option("--endpoint", callback=checked(_check_name), help="Only calls of this endpoint.")
 @click.option("--function", callback=checked(_check_name), help="Only calls of this function.")
-@click.option("--service", type=click.Choice(SERVICES), help="Only lines of this service.")
+@click.option(
+    "--service", type=click.Choice([*dict.fromkeys(SERVICES.values())]), help="Only lines of this service."
+)
 @click.option(
     "--status", callback=checked(_check_status), metavar="STATUS", help="Only this status: 404, or 5xx."
 )
@@ -120,12 +125,32 @@ def _follow(deployment: Deployment, reader: LogReader, choice: Choice, show: Sho
     tail, looked_at = LogTail(reader, pattern=choice.pattern), time.monotonic()
     try:
         while True:
-            show(tail.new_lines())
+            with until_it_passes():
+                show(tail.new_lines())
             time.sleep(LOCAL_SECONDS if deployment.is_local else AWS_SECONDS)
             if time.monotonic() - looked_at > GROUPS_SECONDS:
-                reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()
+                with until_it_passes():
+                    reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()
     except KeyboardInterrupt:
         return
+
+
+@contextmanager
+def until_it_passes() -> Iterator[None]:
+    """Say what AWS refuses for a moment, instead of raising it: who watches looks again."""
+    from botocore import exceptions  # lazy: slow to import
+
+    try:
+        yield
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        reason = str(error)
+    except exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in PASSING:
+            raise
+        reason = error.response["Error"]["Message"]
+    else:
+        return
+    click.echo(f"not read, and tried again: {reason}", err=True)
 
 
 def _statuses(text: str | None) -> range | None:

@@ -51,7 +51,7 @@ CLIENTS: Mapping[str, Callable[..., Members]] = {"claude": _claude, "cursor": _c
 def mcp(
     deployment: Deployment, endpoint: str, area: str | None, client: str, url: str | None, api_key: str
 ) -> None:
-    """Print the configuration by which a client reaches ENDPOINT's MCP server.
+    """Print how clients reach ENDPOINT's MCP server.
 
     The key isn't in it: clients read it from the variable SILVAENGINE_API_KEY, or ask for it.
 

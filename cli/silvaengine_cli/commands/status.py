@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from silvaengine_cli.commands.logs import open_reader
+from silvaengine_cli.commands.logs import open_reader, until_it_passes
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import Moment, print_json, print_table
@@ -50,11 +51,12 @@ def status(deployment: Deployment, since: int, lines: int, top: int, watch: bool
     ago = time.time() * 1000 - since
     try:
         while True:
-            found = measure(reader, int(time.time() * 1000 - ago) if watch else since, lines)
-            state = read_state(deployment)
-            if watch:
-                click.clear()
-            _show(deployment, found, state, top, as_json=as_json)
+            with until_it_passes() if watch else nullcontext():
+                found = measure(reader, int(time.time() * 1000 - ago) if watch else since, lines)
+                state = read_state(deployment)
+                if watch:
+                    click.clear()
+                _show(deployment, found, state, top, as_json=as_json)
             if not watch:
                 return
             time.sleep(WATCH_SECONDS)

@@ -15,7 +15,7 @@ from silvaengine_tasks.usage.counting import Owner, Usage
 
 COUNTS = ("requests", "calls", "errors", "jobs", "messages", "pushes")
 BYTES = ("bytes_in", "bytes_out")
-SHOWN = ("calls", "errors", "worker ms", "GB-s", "jobs", "messages", "bytes in", "bytes out", "meters")
+SHOWN = ("calls", "errors", "jobs", "messages", "worker ms", "GB-s", "bytes in", "bytes out", "meters")
 _MB_US_PER_GB_SECOND = 1024 * 1_000_000
 
 
@@ -55,11 +55,12 @@ def usage(
     if refresh or (deployment.is_local and deployment.has_output("UsageArn")):
         table.refresh()
     totals = table.totals(period, endpoint, by_function=by == "function")
+    function = ["function"] if by == "function" else []
     facts = [_facts(owner, usage) for owner, usage in totals.usages.items()]
     if as_csv:
-        _print_csv(period, facts)
+        _print_csv(period, ["endpoint_id", *function], facts)
         return
-    columns = ("endpoint", *(["function"] if by == "function" else []), *SHOWN)
+    columns = ("endpoint", *function, *SHOWN)
     value = {**describe_period(period, totals), "usage": facts}
     print_table(title(period, totals), columns, map(_cells, facts), value, as_json=as_json, wide=wide)
 
@@ -95,15 +96,16 @@ def _cells(facts: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(value for name, value in facts.items() if name not in ("requests", "pushes"))
 
 
-def _print_csv(period: Period, facts: list[dict[str, object]]) -> None:
-    """Print a row for each tenant or function; its own meters are columns ``meter_…``."""
+def _print_csv(period: Period, owner: list[str], facts: list[dict[str, object]]) -> None:
+    """Print a row for each tenant or function; its own meters are the last columns, ``meter_…``."""
     since, until = period.texts()
+    columns = ["since", "until", *owner, *COUNTS, "worker_ms", "gb_seconds", *BYTES]
     rows = []
     for each in facts:
         meters: Mapping[str, object] = each.pop("meters")  # type: ignore[assignment]
         own = {f"meter_{name}": amount for name, amount in meters.items()}
         rows.append({"since": since, "until": until, **each, **own})
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(sys.stdout, names, restval=0, lineterminator="\n")
+    own_names = sorted({name for row in rows for name in row if name.startswith("meter_")})
+    writer = csv.DictWriter(sys.stdout, [*columns, *own_names], restval=0, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from silvaengine.settings import PACKAGE_MARK
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.packages import PACKAGES_FOLDER
+from silvaengine_tasks.usage.log_events import SERVICES, WORKER
 
 RUN_FUNCTIONS = ("Worker", "packages/")
 """How the names of Lambdas begin that run functions."""
@@ -28,6 +29,11 @@ def log_groups(deployment: Deployment) -> Mapping[str, str]:
     groups = {_lambda_name(name.removeprefix(stack)): name for name in names}
     in_order = sorted(groups, key=lambda name: (not name.startswith(RUN_FUNCTIONS), name))
     return {name: groups[name] for name in in_order if name}
+
+
+def service_of(name: str) -> str:
+    """Return the one service whose lines a Lambda writes; empty for one that writes none."""
+    return WORKER if name.startswith(RUN_FUNCTIONS) else SERVICES.get(name, "")
 
 
 def _lambda_name(rest: str) -> str:

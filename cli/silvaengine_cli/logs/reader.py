@@ -13,9 +13,18 @@ from silvaengine.observability.redaction import redact, redact_values
 from silvaengine_cli import AwsClient
 from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.logs.groups import log_groups
+from silvaengine_cli.logs.groups import log_groups, service_of
+from silvaengine_tasks.usage.counting import LONGEST_MS
 
 _PLATFORM_LINES = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
+
+_TEXTS = frozenset(
+    {
+        *("request_id", "trace_id", "span_id", "parent_id", "job_id", "endpoint_id", "area", "function"),
+        *("method", "route", "source", "package", "level", "message", "traceback"),
+    }
+)
+_NUMBERS = {"status": 599, "failed": 2**53, "records": 2**53}
 
 PARALLEL = 8  # requests at a time: AWS takes 5 to 25 in a second, of all of an account
 
@@ -108,20 +117,44 @@ def _lines(
     while page := reading.result():
         reading = pool.submit(next, pages, None)
         for event in page["events"]:
-            if record := _record(event["message"]):
+            if record := _record(event["message"], service_of(function)):
                 yield Line(function, event["timestamp"], record, event["logStreamName"], event["eventId"])
 
 
-def _record(text: str) -> Record | None:
+def _record(text: str, service: str) -> Record | None:
     """Return what a function or the platform has written; None for a line of Lambda's own.
 
-    What functions print goes to the log as it is, and from here on without what looks like a secret.
+    What functions print goes to the log as it is, and from here on without what looks like a secret; what
+    merely resembles a line or a record is text.
     """
     if text.startswith(_PLATFORM_LINES):
         return None
     record = parse_json_or_text(text)
-    if not isinstance(record, dict):
-        return {"message": redact(text.rstrip())}
-    if str(record.get("type", "")).startswith("platform."):
-        return None
-    return record if "service" in record else redact_values(record)
+    if isinstance(record, dict):
+        if str(record.get("type", "")).startswith("platform."):
+            return None
+        if _is_line(record, service):
+            return record
+        if "service" not in record and record.get("message") and _has_texts(record):
+            cleaned: Record = redact_values(record)
+            return cleaned
+    return {"message": redact(text.rstrip())}
+
+
+def _is_line(record: Record, service: str) -> bool:
+    """Return whether it is an invocation's line of a Lambda of this service."""
+    return (
+        record.get("service") == service
+        and _is_number(record.get("total_ms"), LONGEST_MS)
+        and all(_is_number(record[name], number) for name, number in _NUMBERS.items() if name in record)
+        and all(_is_number(record[name], LONGEST_MS) for name in record if name.endswith("_ms"))
+        and _has_texts(record)
+    )
+
+
+def _is_number(value: object, most: float) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= most
+
+
+def _has_texts(record: Record) -> bool:
+    return all(isinstance(record.get(name), str | None) for name in _TEXTS)

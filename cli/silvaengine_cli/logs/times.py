@@ -3,13 +3,12 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, override
 
 import click
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DAY_SECONDS = 86_400
 
 
 class Since(click.ParamType):
@@ -26,7 +25,7 @@ class Since(click.ParamType):
             self.fail(f"{value!r}: expected 10m, 2h, 1d, 10:00 or 2026-11-30T10:00", param, ctx)
         if begin > time.time():
             self.fail(f"{value!r} is still to come", param, ctx)
-        return int(begin * 1000)
+        return max(int(begin * 1000), 0)  # before the epoch nothing was written
 
 
 def _begin(text: str) -> float | None:
@@ -36,11 +35,12 @@ def _begin(text: str) -> float | None:
     try:
         if re.fullmatch(r"\d{1,2}:\d\d", text):
             hours, minutes = map(int, text.split(":"))
-            today = datetime.now(UTC).astimezone().replace(second=0, microsecond=0)
-            begin = today.replace(hour=hours, minute=minutes).timestamp()
-            return begin if begin <= time.time() else begin - _DAY_SECONDS
+            # Without a zone: the offset is that day's and hour's own, not this moment's.
+            today = datetime.now().replace(hour=hours, minute=minutes, second=0, microsecond=0)  # noqa: DTZ005
+            is_over = today.timestamp() <= time.time()
+            return (today if is_over else today - timedelta(days=1)).timestamp()
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -6,6 +6,7 @@ opentelemetry.io/docs/specs/semconv/faas/faas-spans/ and .../semconv/http/http-s
 
 from collections.abc import Iterable, Mapping
 from itertools import batched
+from math import isfinite
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -152,12 +153,12 @@ def _value(value: Any) -> Json:  # noqa: ANN401 - a JSON value
     match value:
         case bool():
             return {"boolValue": value}
-        case int():
+        case int() if -(2**63) <= value < 2**63:
             return {"intValue": str(value)}
-        case float():
+        case float() if isfinite(value):
             return {"doubleValue": value}
         case dict():
             return {"kvlistValue": {"values": _attributes(value)}}
         case list():
             return {"arrayValue": {"values": [_value(each) for each in value]}}
-    return {"stringValue": str(value)}
+    return {"stringValue": str(value).encode(errors="replace").decode()}

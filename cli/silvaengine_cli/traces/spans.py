@@ -1,5 +1,6 @@
 """Spans: the lines of invocations, with the log records that were written meanwhile."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -8,6 +9,7 @@ from typing import NamedTuple
 from silvaengine_cli.logs import Line
 from silvaengine_cli.logs.reader import Record
 
+_HEX_IDS = re.compile(r"[0-9a-f]{32}(?:[0-9a-f]{16}){1,2}")
 _NOT_STEPS = {"total_ms"}
 
 
@@ -65,13 +67,16 @@ def trace_of(record: Record) -> str:
 def read_spans(lines: Iterable[Line]) -> Iterator[Span]:
     """Yield the spans of lines in order of time, each with what its instance has written since the last one.
 
-    An instance serves one invocation at a time. One that Lambda has ended has no line, and is no span.
+    An instance serves one invocation at a time. One that Lambda has ended has no line, and is no span; nor is
+    a line with ids that aren't: a collector would refuse all that are sent with it.
     """
     written = defaultdict[tuple[str, str], list[Line]](list)
     for line in lines:
         instance = line.function, line.stream
         if line.is_invocation:
-            yield Span(line, tuple(written.pop(instance, ())))
+            span = Span(line, tuple(written.pop(instance, ())))
+            if _HEX_IDS.fullmatch(f"{trace_of(line.record)}{span.id}{span.parent_id}"):
+                yield span
         else:
             written[instance].append(line)
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from silvaengine_cli.logs.choice import has_failed
 from silvaengine_cli.logs.reader import Record
-from silvaengine_cli.output import utc_time
+from silvaengine_cli.output import plain, utc_time
 from silvaengine_cli.screen import VERBOSE, Screen, kind_of, path_of
 from silvaengine_cli.traces.spans import Span, in_order
 
@@ -30,11 +30,14 @@ def print_timeline(trace_id: str, spans: Sequence[Span], console: Console) -> No
     for depth, span in tree:
         record = span.record
         status = str(record.get("status", ""))
-        style = "red" if has_failed(record) else "yellow" if status.startswith("4") else ""
+        tone = "red" if has_failed(record) else "yellow" if status.startswith("4") else ""
         times = f"{span.begin - begin:9,.0f} {span.milliseconds:8,.1f}"
         what = f"{kind_of(record)} {path_of(record)}".rstrip()
-        console.print(Text(f"{times} {'  ' * depth}{status} {what}", style), soft_wrap=True)
-        console.print(Text(f"{' ' * _TIMES}{'  ' * depth}    {notes(span)}", "dim"), soft_wrap=True)
+        for text, style in (
+            (f"{times} {'  ' * depth}{status} {what}", tone),
+            (f"{' ' * _TIMES}{'  ' * depth}    {notes(span)}", "dim"),
+        ):
+            console.print(Text(plain(text).replace("\n", "\\n"), style), soft_wrap=True)
         for line in span.records:
             screen.show(line)
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from urllib.request import urlopen
 
@@ -15,8 +16,11 @@ from silvaengine_worker.results import Outcome
 
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
+LOOK_SECONDS = 1  # between two looks for the end of an attempt
 
 type Note = Callable[..., None]
+type Attempt = Callable[[Callable[[], bool]], Outcome]
+"""Calls the function, and tells it whether its outcome will be discarded."""
 
 
 class ExecutionRunner:
@@ -32,15 +36,13 @@ class ExecutionRunner:
         self._payloads = payloads
         self._jitter = jitter
 
-    def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], note: Note
-    ) -> WorkerResponse | None:
+    def run(self, job: ExecutionRef, seconds: float, attempt: Attempt, note: Note) -> WorkerResponse | None:
         """Begin, run and settle an execution; return its response, None for a duplicate delivery.
 
         Args:
             job: the caller's reference to it.
             seconds: until this process may be ended.
-            attempt: calls the function; it never raises.
+            attempt: never raises.
             note: adds ``duplicate`` or ``late`` to the log line.
 
         Raises:
@@ -53,7 +55,7 @@ class ExecutionRunner:
             except ConditionFailedError:
                 note(duplicate=True)
                 return None
-        outcome = attempt()
+        outcome = attempt(_End(self._ledger, job.job_id, owner).has_come)
         try:
             self._settle(job, owner, outcome)
         except ConditionFailedError:
@@ -80,6 +82,24 @@ class ExecutionRunner:
         """Return the seconds until the next attempt: doubled with each one, with jitter down to half."""
         pause = min(MAX_BACKOFF, job.backoff_seconds * 2.0 ** (job.attempt - 1))
         return pause * (0.5 + self._jitter() / 2)
+
+
+class _End:
+    """Whether an attempt isn't its holder's any more: its caller has withdrawn it, or another one has it."""
+
+    def __init__(self, ledger: Ledger, job_id: str, owner: str) -> None:
+        self._ledger = ledger
+        self._row = job_id, owner
+        self._next_look = 0.0
+        self._has_come = False
+
+    def has_come(self) -> bool:
+        """Return whether it is so, as far as was looked."""
+        if not self._has_come and self._ledger.now() >= self._next_look:
+            self._next_look = self._ledger.now() + LOOK_SECONDS
+            with suppress(UnavailableError):
+                self._has_come = not self._ledger.holds(*self._row)
+        return self._has_come
 
 
 def fetch_content(event: Mapping[str, Json]) -> Mapping[str, Json]:

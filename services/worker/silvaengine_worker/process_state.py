@@ -41,7 +41,7 @@ class ProcessStateGuard:
     """Restores what belongs to the whole process.
 
     The environment, the C library's time zone, the mask of new files, the recursion limit, the default
-    time-out of sockets, the root logger's level and handlers, and the working directory.
+    time-out of sockets, the root logger's level and handlers, standard streams and working directory.
     """
 
     def __enter__(self) -> Self:
@@ -54,6 +54,7 @@ class ProcessStateGuard:
         self._folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
         self._root = logging.root
         self._level, self._handlers = self._root.level, list(self._root.handlers)
+        self._streams = sys.stdout, sys.stderr
         return self
 
     def is_environment_unchanged(self) -> bool:
@@ -76,6 +77,7 @@ class ProcessStateGuard:
         if self._root.level != self._level:
             self._root.setLevel(self._level)
         self._root.handlers[:] = self._handlers
+        sys.stdout, sys.stderr = self._streams
         os.chdir(self._folder)
 
 

@@ -144,10 +144,19 @@ class CallServer:
                 claimed=False
             )  # nothing will run: a lost attempt, no failure of the function's
         seconds = min(event.end - time.time(), MAX_LAMBDA_SECONDS)
-        return self._open_executions().run(job, seconds, lambda: self._attempt(call, event), event.log.add)
+        return self._open_executions().run(
+            job,
+            seconds,
+            lambda look_for_end: self._attempt(call, event, look_for_end=look_for_end),
+            event.log.add,
+        )
 
     def _attempt(
-        self, call: WorkerCall, event: WorkerEvent, finish: "Callable[[Any], object]" = complete
+        self,
+        call: WorkerCall,
+        event: WorkerEvent,
+        finish: "Callable[[Any], object]" = complete,
+        look_for_end: "Callable[[], bool] | None" = None,
     ) -> Outcome:
         """Call a function, with time left to settle the execution or to push the response."""
         end = event.settle_at
@@ -162,6 +171,7 @@ class CallServer:
                 traceparent=event.log.traceparent,
                 finish=finish,
                 meters=event.meters,
+                look_for_end=look_for_end,
             )
             return Outcome.of(response)
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call

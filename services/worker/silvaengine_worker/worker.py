@@ -67,6 +67,7 @@ class Worker:
         traceparent: str | None = None,
         finish: Callable[[Any], object] = complete,
         meters: dict[str, float] | None = None,
+        look_for_end: Callable[[], bool] | None = None,
     ) -> WorkerResponse:
         """Run a call, and make its response while it is bound and timed: a model's properties are code, too.
 
@@ -77,6 +78,7 @@ class Worker:
             traceparent: of the span that the call is.
             finish: turns the function's result into a value, while nobody else has its object.
             meters: gets what the function counts by ``meter``.
+            look_for_end: says whether the outcome will be discarded.
 
         Raises:
             SilvaEngineError: the call can't be served, or not in time; ``FunctionError`` is the function's
@@ -93,6 +95,8 @@ class Worker:
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call, traceparent) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel, traceparent)
+        if look_for_end is not None:
+            current = current._replace(look_for_end=look_for_end)
         with bind(current, meters), ProcessStateGuard() as process:
             return copy_context().run(
                 run_with_deadline,
@@ -201,6 +205,7 @@ def _current_invocation(
         invocation.hops,
         channel,
         traceparent,
+        None,
     )
     return make(CurrentInvocation, members)
 

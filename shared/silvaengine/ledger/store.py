@@ -203,10 +203,12 @@ class Ledger:
         return True
 
     def withdraw(self, execution: Execution) -> None:
-        """End an accepted execution that no worker has begun, on its caller's wish: it never runs.
+        """End a live execution on its caller's wish.
+
+        One that no worker has begun never runs; what comes of a running attempt is discarded.
 
         Raises:
-            ConditionFailedError: a worker has begun it, or another writer has changed it.
+            ConditionFailedError: another writer has changed it, such as the worker that has just ended it.
         """
         values: Row = {"state": "dead", "cause": WITHDRAWN, "expires_at": self.now() + execution.keep_seconds}
         self._move(execution.job_id, execution.owner, self._with_change(values | UNLISTED))
@@ -247,6 +249,16 @@ class Ledger:
         else:
             values |= UNLISTED | {"expires_at": self.now() + job.keep_seconds}
         self._move(job.job_id, owner, self._with_change(values))
+
+    def holds(self, job_id: str, owner: str) -> bool:
+        """Return whether this is still the holder of an execution; a write tells, to one who can't read."""
+        try:
+            condition, values = "#owner = :owner", {"owner": owner}
+            key = {"job_id": job_id}
+            self._writer.update(EXECUTIONS, key, "SET #owner = :owner", condition=condition, values=values)
+        except ConditionFailedError:
+            return False
+        return True
 
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         """Return a failed attempt for another one in so many seconds; raises like ``settle``."""

@@ -14,6 +14,7 @@ from itertools import count
 from os import urandom
 
 from silvaengine.context import CurrentInvocation, current_invocation
+from silvaengine.observability.printed import keep_apart, write_line
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
 from silvaengine.protocol.trace_context import LENGTH, SAMPLED, TRACE_ID
@@ -110,8 +111,20 @@ class InvocationLog:
             following = times[number] if number < len(times) else end
             fields[step] = int((following - times[number - 1]) * 100_000) / 100
         fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
-        sys.stdout.write(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}")
-        sys.stdout.flush()
+        write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
+
+
+class _Lines:
+    """Lines as a stream, to the stdout that there is now, whatever a function makes of it."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout
+
+    def write(self, line: str) -> None:
+        write_line(line, self._out)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 class _JsonFormatter(logging.Formatter):
@@ -169,8 +182,12 @@ def _is_sampled(share: float, record: logging.LogRecord) -> bool:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
-    handler = logging.StreamHandler(sys.stdout)
+    """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's.
+
+    What is printed is kept apart from them.
+    """
+    keep_apart()
+    handler = logging.StreamHandler(_Lines())
     handler.setFormatter(_JsonFormatter())
     if settings.log_sample < 1:
         handler.addFilter(partial(_is_sampled, settings.log_sample))

@@ -91,6 +91,34 @@ def test_events_and_failures_are_shown() -> None:
     assert shown(NORMAL) == SHOWN
 
 
+HOSTILE = "\x1b[31m\x1b]0;title\x07 \x9b2J \r \u202egnp \ud800"
+ESCAPED = r"\u001b[31m\u001b]0;title\u0007 \u009b2J \u000d \u202egnp \ud800"
+
+
+@pytest.mark.parametrize("level", [NORMAL, VERBOSE])
+def test_what_others_wrote_drives_no_terminal(level: int) -> None:
+    """Names are clients', messages functions': what is no printable text is shown as an escape."""
+    lines = (
+        {**REQUEST, "endpoint_id": HOSTILE, "function": f"{HOSTILE}\n", "error": HOSTILE, "status": 500},
+        {"message": HOSTILE},
+        {"message": "x", "request_id": HOSTILE, "traceback": f'File "/var/task/**/\0/[" {HOSTILE}'},
+    )
+    printed = io.StringIO()
+    screen = Screen(Console(file=printed, width=400, soft_wrap=True, highlight=False), Path(), level)
+    for record in lines:
+        screen.show(Line("Worker", 0, record, "", ""))
+    assert printed.getvalue().replace("\n", "").isprintable()
+    assert printed.getvalue().count(ESCAPED) >= 5
+
+
+def test_a_message_of_several_lines_looks_like_no_other() -> None:
+    """A function may print what looks like a request's line: it stands indented, under what it belongs to."""
+    printed = io.StringIO()
+    screen = Screen(Console(file=printed, soft_wrap=True, highlight=False), Path(), NORMAL)
+    screen.show(Line("Worker", 0, {"message": "x\n10:00:00 GET /core/victim/hello"}, "", ""))
+    assert printed.getvalue() == "  x\n  10:00:00 GET /core/victim/hello\n"
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_lines_fit(width: int) -> None:
     """The columns fill the width, and what is too long is cut with a mark."""

@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 import pytest
@@ -30,6 +31,41 @@ def test_a_time_of_day_is_the_last_one() -> None:
         then = datetime.now().astimezone() + timedelta(minutes=minutes)
         assert 0 <= time.time() - since(f"{then:%H:%M}") <= DAY
     assert datetime.fromtimestamp(since("0:00")).astimezone().strftime("%H:%M") == "00:00"
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "expected"),
+    [
+        ("2026-10-25T12:00+01:00", "00:30", "2026-10-25T00:30+02:00"),
+        ("2026-10-25T12:00+01:00", "13:00", "2026-10-24T13:00+02:00"),
+        ("2026-03-29T12:00+02:00", "01:30", "2026-03-29T01:30+01:00"),
+        ("2026-03-29T12:00+02:00", "13:00", "2026-03-28T13:00+01:00"),
+    ],
+)
+def test_a_time_of_day_is_that_of_the_clock_on_the_wall_where_it_was_changed(
+    now: str, text: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Berlin clocks go back on 25 October, and forth on 29 March."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls.fromtimestamp(time.time(), tz)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "Europe/Berlin")
+            time.tzset()
+            patch.setattr(time, "time", datetime.fromisoformat(now).timestamp)
+            patch.setattr("silvaengine_cli.logs.times.datetime", Clock)
+            assert since(text) == datetime.fromisoformat(expected).timestamp()
+    finally:
+        time.tzset()
+
+
+def test_nothing_is_asked_for_before_the_epoch() -> None:
+    """AWS takes no negative time."""
+    assert since("999999d") == 0
 
 
 def test_a_date_is_on_this_machines_clock_unless_it_says_a_zone() -> None:

@@ -60,6 +60,7 @@ class McpClient:
         self.revision = MODERN
         self.capabilities: Members = {}
         self.api_key: str | None = "acme-key"
+        self.endpoint = "acme"
 
     def request(self, method: str, params: Members | None = None, **headers: str | None) -> Answer:
         """Send a request; headers that are None are left out."""
@@ -85,8 +86,8 @@ class McpClient:
         proxy = f"mcp{path}"
         event |= {
             "httpMethod": method,
-            "path": f"/{area}/acme/{proxy}",
-            "pathParameters": {"area": area, "endpoint_id": "acme", "proxy": proxy},
+            "path": f"/{area}/{self.endpoint}/{proxy}",
+            "pathParameters": {"area": area, "endpoint_id": self.endpoint, "proxy": proxy},
             "headers": {
                 "Content-Type": "application/json",
                 "Host": "api.example.com",
@@ -99,7 +100,7 @@ class McpClient:
             "isBase64Encoded": False,
         }
         event["requestContext"]["identity"]["apiKey"] = self.api_key
-        event["requestContext"]["path"] = f"/beta/{area}/acme/{proxy}"
+        event["requestContext"]["path"] = f"/beta/{area}/{self.endpoint}/{proxy}"
         response = self._world.handler(event, None)
         text = response["body"]
         return Answer(response["statusCode"], json.loads(text) if text else None, response["headers"])

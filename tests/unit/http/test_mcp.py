@@ -197,7 +197,7 @@ def test_what_functions_return(world: Any, client: McpClient, legacy: McpClient)
             "application/pdf",
             {
                 "type": "resource",
-                "resource": {"uri": "result:", "mimeType": "application/pdf", "blob": "aGk="},
+                "resource": {"uri": "urn:silvaengine:result", "mimeType": "application/pdf", "blob": "aGk="},
             },
         ),
     ],

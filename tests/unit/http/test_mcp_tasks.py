@@ -90,12 +90,17 @@ def test_a_task_is_cancelled_before_it_begins(world: Any, client: McpClient) -> 
     assert client.request("tasks/cancel", {"taskId": task_id}).status == 200
 
 
-def test_a_running_task_ends_by_itself(world: Any, client: McpClient) -> None:
-    """The wish is acknowledged."""
+def test_a_running_task_is_cancelled(world: Any, client: McpClient) -> None:
+    """What comes of it is discarded, and its worker can know."""
     task_id = begin(client)
-    world.ledger.begin(ExecutionRef(**world.payload["job"]), 10)
+    job = ExecutionRef(**world.payload["job"])
+    owner = world.ledger.begin(job, 10)
+    assert world.ledger.holds(task_id, owner)
     assert client.request("tasks/cancel", {"taskId": task_id}).status == 200
-    assert client.request("tasks/get", {"taskId": task_id}).result["status"] == "working"
+    assert not world.ledger.holds(task_id, owner)
+    with pytest.raises(ConditionFailedError):
+        world.ledger.settle(job, owner, "succeeded", {"result": "{}"})
+    assert client.request("tasks/get", {"taskId": task_id}).result["status"] == "cancelled"
 
 
 def test_tasks_are_nobody_elses(world: Any, client: McpClient) -> None:

@@ -21,7 +21,8 @@ UNNAMED, NONE = Owner("acme", "-"), Owner(NOBODY, "-")
 
 def read(**record: Any) -> Line:
     """Read a line of 12.34 ms at 512 MB."""
-    line = read_line(json.dumps({"cold_start": False, "memory_mb": 512, "total_ms": 12.34, **record}))
+    text = json.dumps({"cold_start": False, "memory_mb": 512, "total_ms": 12.34, **record})
+    line = read_line(text, record["service"])
     assert line is not None
     return line
 
@@ -35,7 +36,7 @@ def own(line: Line) -> dict[str, int]:
 def test_a_line_of_any_lambda_has_its_memory_times_its_time() -> None:
     """In whole numbers, so that a sum is exact in any order; and what CloudWatch bills of the line."""
     message = json.dumps({"service": "sweeper", "total_ms": 12.34, "memory_mb": 256, "name": "é"})
-    line = read_line(message)
+    line = read_line(message, "sweeper")
     assert line == Line(NONE, {"invocations": 1, "mb_us": 12_340 * 256, "log_bytes": len(message) + 26}, {})
 
 
@@ -115,11 +116,13 @@ def test_a_broadcast_counts_whom_it_reached() -> None:
     [
         "START RequestId: 1", "", "{", "[]", "1", "null", '{"level": "INFO", "message": "x"}',
         '{"total_ms": 1}', '{"service": {}, "total_ms": 1}', "[" * 100_000,
+        '{"service": "http", "total_ms": 1, "method": "GET", "key_id": "k", "endpoint_id": "victim"}',
+        '{"service": "worker", "total_ms": 1e9999999999999999999}',
     ],
 )  # fmt: skip
 def test_what_is_no_line_counts_nothing(message: str) -> None:
     """Logs have records, Lambda's own lines and what functions print."""
-    assert read_line(message) is None
+    assert read_line(message, "worker") is None
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,9 @@ def test_what_is_no_line_counts_nothing(message: str) -> None:
         {"status": "x"}, {"meters": {"tokens": "many"}}, {"endpoint_id": 1, "function": {}},
         {"attempt": "1", "job_id": 1},
         {"endpoint_id": "é" * 1000, "function": "x" * 1000},
+        {"endpoint_id": "\ud800", "meters": {"\ud800": 1}},
+        {"total_ms": 10**400}, {"total_ms": 2**53, "memory_mb": 2**53}, {"total_ms": float("inf")},
+        {"meters": {"tokens": 5e-324, "more": 10**40}}, {"meters": {"tokens": 2**53 - 0.5}},
     ],
 )  # fmt: skip
 def test_a_line_that_a_function_made_up_breaks_nothing(members: dict[str, Any]) -> None:
@@ -137,6 +143,9 @@ def test_a_line_that_a_function_made_up_breaks_nothing(members: dict[str, Any]) 
     assert min(line.amounts.values()) >= 0
     assert min(line.meters.values(), default=0) >= 0
     assert len(item_key(line.owner.endpoint_id, 500_000, line.owner.function, "s" * 128).encode()) <= 1024
+    assert max(line.amounts.values()) < 10**20  # sums have 38 digits at most, or the row can't be written
+    assert all(amount.adjusted() >= -13 for amount in line.meters.values())
+    assert "".join(line.meters).isascii()
 
 
 def test_meters_add_up_exactly_and_are_bounded() -> None:

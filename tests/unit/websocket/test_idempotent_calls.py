@@ -19,7 +19,7 @@ def work(world: World, response: WorkerResponse) -> WorkerResponse | None:
     """Run the call that was handed over last, as the worker does."""
     job = ExecutionRef(**world.invoker.sent[-1].payload["job"])
     runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    return runner.run(job, 60.0, lambda: Outcome.of(response), lambda **_: None)
+    return runner.run(job, 60.0, lambda _: Outcome.of(response), lambda **_: None)
 
 
 def test_a_call_is_accepted_before_it_is_handed_on(world: World) -> None:
@@ -113,7 +113,7 @@ def test_an_event_that_was_lost_is_handed_on_again(world: World) -> None:
     assert world.say(CALL) == []
     assert work(world, WorkerResponse("json", 1)) is not None
     runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    assert runner.run(lost, 60.0, lambda: Outcome.of(WorkerResponse("json", 2)), lambda **_: None) is None
+    assert runner.run(lost, 60.0, lambda _: Outcome.of(WorkerResponse("json", 2)), lambda **_: None) is None
 
 
 @pytest.mark.parametrize(("config", "runs"), [({}, 1), ({"on_lost": "fail"}, 1), ({"on_lost": "retry"}, 2)])

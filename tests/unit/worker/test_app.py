@@ -185,6 +185,7 @@ def test_one_line_per_invocation_and_no_payload_in_it(
     assert times == {"invoke_ms", "total_ms"}
     assert isinstance(written.pop("cold_start"), bool)
     assert len(written.pop("span_id")) == 16
+    assert written.pop("memory_mb") == 0
     assert {name: value for name, value in written.items() if name not in times} == {
         "service": "worker",
         "request_id": REQUEST_ID,

@@ -88,6 +88,29 @@ def test_a_zombies_result_is_refused_and_counted(
     assert row(ledger).state == "running"
 
 
+def test_a_cancelled_job_knows_it(
+    handle: Handle, accept: Accept, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A function can end early; what comes of it is discarded, and the sweeper doesn't see the job."""
+    job = accept(state="running", attempts=1)
+    ledger.withdraw(row(ledger))
+    handle("plain:look_for_end", job=job)
+    seen = line(capsys)
+    assert (seen["meters"], seen["late"]) == ({"cancelled": 1}, True)
+    assert (row(ledger).state, row(ledger).cause, row(ledger).is_swept) == ("dead", "Withdrawn", False)
+
+
+def test_a_job_that_is_wanted_goes_on(
+    handle: Handle, accept: Accept, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So does a call that the ledger doesn't know."""
+    handle("plain:look_for_end", deadline=None, job=accept())
+    assert line(capsys)["meters"] == {"cancelled": 0}
+    assert row(ledger).state == "succeeded"
+    handle("plain:look_for_end")
+    assert line(capsys)["meters"] == {"cancelled": 0}
+
+
 def test_a_failure_is_tried_again_later(handle: Handle, accept: Accept, ledger: Ledger) -> None:
     """With attempts left it goes back, due after a pause, and Lambda sees no error."""
     assert handle("plain:crash", deadline=None, job=accept()) is None

@@ -76,7 +76,7 @@ def test_usage_is_counted_from_the_workers_own_lines(
     with suppress(Exception):
         handler(payload(function, **members), lambda_context())
     (text,) = (each for each in capsys.readouterr().out.splitlines() if "total_ms" in each)
-    line = read_line(text)
+    line = read_line(text, "worker")
     assert line
     names = {"calls", "errors", "jobs"} & line.amounts.keys()
     assert {name: line.amounts[name] for name in names} == counted

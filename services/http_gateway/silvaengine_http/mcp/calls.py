@@ -121,16 +121,16 @@ class ToolCaller:
         return Result(encode({**task["result"], "_meta": meta}))
 
     def cancel(self, asked: ToolCall) -> Result:
-        """Cancel a task that no worker has begun; of any other one only the wish is acknowledged.
+        """Cancel a task: it won't begin or, once it runs, what comes of it is discarded.
 
         Raises:
             RpcError: there is no such task or, for legacy clients, it has ended.
         """
         execution, ledger = self._find(asked), self._open_executions().ledger
-        if execution.state == "accepted":
-            with suppress(ConditionFailedError):  # a worker has just begun it
+        if execution.state in LIVE:
+            with suppress(ConditionFailedError):  # it has just changed: begun, or ended
                 ledger.withdraw(execution)
-        elif execution.state not in LIVE and not asked.revision.is_modern:
+        elif not asked.revision.is_modern:
             raise RpcError(INVALID_PARAMS, "The task has ended")
         return Result("{}") if asked.revision.is_modern else self.task(asked)
 

@@ -125,4 +125,5 @@ def _bytes(value: object, media_type: str) -> Members:
     kind = media_type.partition("/")[0]
     if kind in _SHOWN:
         return {"type": kind, "data": value, "mimeType": media_type}
-    return {"type": "resource", "resource": {"uri": "result:", "mimeType": media_type, "blob": value}}
+    resource = {"uri": "urn:silvaengine:result", "mimeType": media_type, "blob": value}
+    return {"type": "resource", "resource": resource}

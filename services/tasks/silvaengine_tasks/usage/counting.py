@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from silvaengine.context import METER_LIMIT
+
 NOBODY = "-"  # whose requests name no tenant, or one that nothing has admitted them to
 NO_FUNCTION = "-"
 MOST_METERS = 100  # names in a row, which DynamoDB holds to 400 KB
 OTHER_METERS = "other"
+LONGEST_MS, MOST_MB = 900_000, 10_240  # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+DECIMALS = 12  # of a meter: 28 digits in all, which sums keep; DynamoDB holds 38, and nothing below 1e-130
 LONGEST_NAME = 100  # characters: a sort key of two such names and the stack's has at most 1,024 bytes
 EVENT_BYTES = 26  # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 
@@ -52,8 +56,8 @@ class Line(NamedTuple):
     meters: Mapping[str, Decimal]
 
 
-def read_line(message: str) -> Line | None:
-    """Return what a log line says; None for any other text in a log.
+def read_line(message: str, service: str) -> Line | None:
+    """Return what a line of this service says; None for any other text in a log.
 
     ``invocations``, ``mb_us`` (megabytes of memory times microseconds) and ``log_bytes`` are of every Lambda,
     ``calls``, ``errors``, ``jobs`` and ``worker_…`` of workers, ``requests`` and ``messages`` of gateways,
@@ -61,16 +65,16 @@ def read_line(message: str) -> Line | None:
     """
     try:
         record = _decode(message)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return None
-    if not isinstance(record, dict) or "total_ms" not in record or not isinstance(record.get("service"), str):
+    if not isinstance(record, dict) or "total_ms" not in record or record.get("service") != service:
         return None
-    microseconds = int(_number(record, "total_ms") * 1000)
-    used = microseconds * int(_number(record, "memory_mb"))
+    microseconds = min(int(_number(record, "total_ms") * 1000), LONGEST_MS * 1000)
+    used = microseconds * min(int(_number(record, "memory_mb")), MOST_MB)
     amounts = {"invocations": 1, "mb_us": used, "log_bytes": len(message.encode()) + EVENT_BYTES}
     meters: Mapping[str, Decimal] = {}
-    match record["service"]:
-        case "worker" if "duplicate" not in record and record.get("function"):
+    match service:
+        case "worker" if not record.get("duplicate") and record.get("function"):
             is_error = _number(record, "status") >= 400
             is_job = "job_id" in record and record.get("attempt") == 1
             amounts |= {"calls": 1, "errors": int(is_error), "jobs": int(is_job)}
@@ -106,7 +110,10 @@ def _owner(record: Mapping[str, Any]) -> Owner:
 
 
 def _name(value: object, default: str) -> str:
-    return value[:LONGEST_NAME] if isinstance(value, str) and value else default
+    """Return a name as the table takes it: JSON may hold halves of surrogate pairs, which UTF-8 may not."""
+    if not isinstance(value, str) or not value:
+        return default
+    return value[:LONGEST_NAME].encode(errors="replace").decode()
 
 
 def _bytes(record: Mapping[str, Any]) -> dict[str, int]:
@@ -114,12 +121,14 @@ def _bytes(record: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _number(record: Mapping[str, Any], name: str) -> Decimal:
+    """Return an amount as DynamoDB holds it, or zero for what is none."""
     value = record.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 < value <= METER_LIMIT:
         return Decimal(0)
-    return Decimal(value)
+    number = Decimal(value)
+    return round(number, DECIMALS).normalize() if number % 1 else number
 
 
 def _meters(meters: object) -> Mapping[str, Decimal]:
     known = meters if isinstance(meters, dict) else {}
-    return {name[:LONGEST_NAME]: _number(known, name) for name in known}
+    return {_name(name, OTHER_METERS): _number(known, name) for name in known}

@@ -17,10 +17,18 @@ LINES = "{ $.total_ms >= 0 }"  # the engine evaluates no such pattern, and retur
 PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
-LAMBDAS = (
-    *("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Sweeper", "Usage"),
-    *("Worker", "WorkerIsolated"),
-)
+WORKER = "worker"
+SERVICES = {
+    "HttpGateway": "http",
+    "WebsocketGateway": "websocket",
+    "Broadcaster": "broadcaster",
+    "Tasks": "tasks",
+    "Sweeper": "sweeper",
+    "Usage": "usage",
+    "Worker": WORKER,
+    "WorkerIsolated": WORKER,
+}
+"""The service of each of a stack's Lambdas; that of a package's is the worker's."""
 
 
 class LogEvent(NamedTuple):
@@ -40,9 +48,13 @@ class LogEvents:
         self._open_api = open_api
         self._prefix = f"/aws/lambda/{stack}"
 
+    def service_of(self, group: str) -> str:
+        """Return the one service whose lines count in a group: functions print what they like into theirs."""
+        return SERVICES.get(group.removeprefix(f"{self._prefix}-"), WORKER)
+
     def groups(self) -> dict[str, int]:
         """Return the names of the groups that there are, and when each was made, in epoch milliseconds."""
-        own = {f"{self._prefix}-{name}" for name in LAMBDAS}
+        own = {f"{self._prefix}-{name}" for name in SERVICES}
         pages = self._pages("DescribeLogGroups", {"logGroupNamePrefix": f"{self._prefix}-"})
         found = [group for page in pages for group in page["logGroups"]]
         groups = {group["logGroupName"]: int(group["creationTime"]) for group in found}

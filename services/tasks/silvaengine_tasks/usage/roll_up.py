@@ -82,8 +82,9 @@ class RollUp:
         """Return what a log group says of an hour, without what tenants used before they were deleted."""
         start, end = (each * HOUR * 1000 for each in (hour, hour + 1))
         usages, digest = defaultdict[Owner, Usage](Usage), cache(tenant_digest)
+        service = self._logs.service_of(group)
         for timestamp, message in self._logs.read(group, start, end):
-            line = read_line(message)
+            line = read_line(message, service)
             if line and not (deletions and timestamp <= deletions.get(digest(line.owner.endpoint_id), 0)):
                 usages[line.owner].add(line.amounts, line.meters)
         return usages

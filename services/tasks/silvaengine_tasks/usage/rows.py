@@ -71,6 +71,8 @@ class UsageRows:
     def write(self, hour: int, owner: Owner, usage: Usage, read_at: int) -> None:
         """Write an owner's usage of an hour, unless what was read later than ``read_at`` has been written.
 
+        What was read of more lines stays, too: a log group goes with its package.
+
         Raises:
             UnavailableError: the row may have been written, and may be so again.
         """
@@ -87,15 +89,16 @@ class UsageRows:
         }
         if usage.meters:
             row["meters"] = usage.meters
-        self._unless_later("read_at", row)
+        self._unless_later(row, "read_at", "invocations")
 
     def reach(self, hour: int) -> None:
         """Remember that an hour was rolled up, with all before it."""
-        self._unless_later("hour", {**progress_key(self._stack), "hour": hour})
+        self._unless_later({**progress_key(self._stack), "hour": hour}, "hour")
 
-    def _unless_later(self, name: str, row: Row) -> None:
-        condition = f"attribute_not_exists(#month) OR #{name} <= :{name}"
+    def _unless_later(self, row: Row, *names: str) -> None:
+        least = " AND ".join(f"#{name} <= :{name}" for name in names)
+        condition = f"attribute_not_exists(#month) OR {least}"  # AND binds first
         try:
-            self._writer.put(USAGE, row, condition=condition, values={name: row[name]})
+            self._writer.put(USAGE, row, condition=condition, values={name: row[name] for name in names})
         except ConditionFailedError:
             return

@@ -18,7 +18,7 @@ from typing import Any
 
 from unlisted_functions import reach  # type: ignore[import-not-found] # noqa: F401 - of no allowed package
 
-from silvaengine_base import FunctionError, current_invocation
+from silvaengine_base import FunctionError, current_invocation, meter
 from silvaengine_utility.calls import CallError
 
 constant = "no function"
@@ -118,6 +118,11 @@ def fencing() -> dict[str, Any]:
     call = current_invocation()
     assert call.fencing_token is not None
     return {"job_id": call.job_id, "effect": call.fencing_token.effect, "number": call.fencing_token.number}
+
+
+def look_for_end() -> None:
+    """Count whether the outcome will be discarded."""
+    meter("cancelled", int(current_invocation().cancelled))
 
 
 def refuse(status: Any = 418, message: str = "a teapot") -> None:

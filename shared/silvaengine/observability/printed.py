@@ -1,0 +1,79 @@
+"""What code prints beside the platform's lines, into the same log.
+
+Metrics, meters and commands are made from the lines, so what is printed must neither pass for one nor run
+into one: a function may print what a client has sent. Code can get around it (docs/security.md).
+"""
+
+import re
+import sys
+from typing import Any, TextIO
+
+MARK = " (printed)"  # what follows an object makes that none: nothing takes the line for JSON
+_FIELD = '"total_ms"'  # each line of the platform has it
+
+
+class Printed:
+    """A text stream in which a printed line that resembles the platform's is marked at its end.
+
+    All but writing is the stream's own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._unended = ""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        """Return what the stream has."""
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, which may have lines, the begin of one, or what one goes on with."""
+        *ended, rest = text.split("\n")
+        for number, part in enumerate(ended):
+            if _resembles_line(self._unended + part):
+                ended[number] += MARK
+            self._unended = ""
+        if not self._unended.lstrip() or _may_be_object(self._unended):
+            self._unended += rest
+        self.stream.write("\n".join((*ended, rest)))
+        return len(text)
+
+    def writelines(self, texts: Any) -> None:  # noqa: ANN401 - as io has it
+        """Write several texts."""
+        for text in texts:
+            self.write(text)
+
+    def end_line(self) -> None:
+        """End a line that was begun."""
+        if self._unended:
+            self.write("\n")
+
+
+def keep_apart() -> None:
+    """Keep what is printed from now on apart from lines."""
+    if not isinstance(sys.stdout, Printed):
+        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
+
+
+def write_line(text: str, out: TextIO) -> None:
+    """Write a line of the platform's, with its end, to a stream, which may be of what is printed."""
+    if isinstance(out, Printed):
+        out.end_line()
+        if isinstance(sys.stderr, Printed):  # Lambda may read both from one pipe
+            sys.stderr.end_line()
+        out = out.stream
+    out.write(text)
+    out.flush()
+
+
+def _may_be_object(text: str) -> bool:
+    return text.lstrip().startswith("{")
+
+
+def _resembles_line(text: str) -> bool:
+    r"""Return whether a text may be an object with the field, which JSON may spell as ``"total\u005fms"``."""
+    if not _may_be_object(text):
+        return False
+    if "\\u00" in text:
+        text = re.sub(r"\\u00([0-9A-Fa-f]{2})", lambda escape: chr(int(escape[1], 16)), text)
+    return _FIELD in text
