@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from silvaengine.settings import PACKAGE_MARK
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.logs import LogReader, LogTail
 from silvaengine_cli.logs.groups import PREFIX
@@ -13,7 +14,9 @@ class FunctionLog:
 
     def __init__(self, engine: LocalEngine, arn: str) -> None:
         name = arn.split(":")[6]  # a version may follow
-        self._tail = LogTail(LogReader(engine.client("logs"), {name: PREFIX + name}))
+        _, is_package, package = name.partition(PACKAGE_MARK)
+        in_template = f"packages/{package}" if is_package else name.rpartition("-")[2]
+        self._tail = LogTail(LogReader(engine.client("logs"), {in_template: PREFIX + name}))
 
     def new_records(self) -> list[Record]:
         """Return what was written since the last call, the oldest first, each with its ``timestamp``."""
