@@ -135,15 +135,15 @@ def decoder_by_loaded(parse_float: Callable[[str], object]) -> Callable[[str], A
     decoders: list[Callable[[str], Any]] = []
 
     def decode_by_loaded(text: str) -> object:
-        if not decoders:
-            if "msgspec" not in sys.modules:
-                return decode_standard(text)
-            from msgspec.json import Decoder  # lazy: as ``_codec`` does
-
-            decoders.append(Decoder(float_hook=parse_float).decode)
+        if "msgspec" not in sys.modules:
+            return decode_standard(text)
         try:
+            if not decoders:
+                from msgspec.json import Decoder  # lazy: as ``_codec`` does
+
+                decoders.append(Decoder(float_hook=parse_float).decode)
             return decoders[0](text)
-        except (ValueError, ArithmeticError, RecursionError):
+        except (ImportError, TypeError, ValueError, ArithmeticError, RecursionError):  # or an older msgspec
             return decode_standard(text)
 
     return decode_by_loaded
