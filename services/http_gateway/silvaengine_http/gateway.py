@@ -4,33 +4,25 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import (
     ConfigurationError,
-    ContextNeededError,
     NotFoundError,
     RequestError,
     SilvaEngineError,
     method_not_allowed,
 )
-from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import (
-    Invocation,
-    WorkerCall,
-    WorkerResponse,
-    encode_call,
-    invocation_members,
-)
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
+from silvaengine_http.function_calls import FunctionCalls
 from silvaengine_http.path import check_name
 from silvaengine_http.request import KEYED_METHODS, HttpCall, Request, with_arguments
-from silvaengine_http.response import Response, function_response, json_response, read_json_response
+from silvaengine_http.response import Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,19 +44,6 @@ MCP = "mcp"  # but for this one, which a function of the name replaces
 # The scope that an operation requires; cache management checks its own.
 REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke", MCP: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
-MAX_WITHOUT_CONTEXT = 4096  # functions of which the gateway remembers that
-# Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
-CONTEXT_MEMBERS = (
-    "function_name",
-    "function_version",
-    "invoked_function_arn",
-    "memory_limit_in_mb",
-    "aws_request_id",
-    "log_group_name",
-    "log_stream_name",
-    "client_context",
-    "identity",
-)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -85,7 +64,7 @@ class Gateway:
     """Serves HTTP requests by calling functions.
 
     The executions are opened for asynchronous calls, for those with an idempotency key, and for questions
-    about jobs.
+    about jobs. ``functions`` calls the others.
     """
 
     def __init__(
@@ -98,10 +77,8 @@ class Gateway:
     ) -> None:
         self._settings = settings
         self._admission = admission
-        self._invoker = invoker
         self._open_executions = open_executions
-        self._issue_token = issue_token
-        self._without_context: set[tuple[str, str]] = set()  # functions that said they don't take it
+        self.functions = FunctionCalls(settings, invoker, issue_token)
 
     def serve(self, call: HttpCall, request: Request) -> Response:
         """Serve a request and return the response.
@@ -127,7 +104,7 @@ class Gateway:
         terms = read_terms(request.method, request.headers, function)
         if terms is None:
             if function.outcome is None:
-                return self._invoke(call, request, function)
+                return self.functions.serve(call, request, function)
             return self._counted(call, request, function, function.outcome)
         response = self._open_executions().serve(self.ledger_call(call, request, key_access, function, terms))
         if response.status != 202 or not terms.is_async:
@@ -290,7 +267,7 @@ class Gateway:
             caller=_caller(call, key_access),
             request_id=call.request_id,
             traceparent=call.log.traceparent,
-            content=self._worker_call(call, request, function, None).content(),
+            content=self.functions.content(call, request, function),
             body=_fingerprint(call.event, request),
             key=terms.key,
             is_async=terms.is_async,
@@ -301,85 +278,12 @@ class Gateway:
     def _counted(self, call: HttpCall, request: Request, function: Function, outcome: "Outcome") -> Response:
         # What ``Outcome.of`` does, without its two calls more.
         try:
-            response = self._invoke(call, request, function)
+            response = self.functions.serve(call, request, function)
         except SilvaEngineError as error:
             outcome.count(error.status)
             raise
         outcome.count(response.status)
         return response
-
-    def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
-        key = function.aws_lambda_arn, function.name
-        is_brief = key in self._without_context
-        result = self.ask(call, request, function, is_brief=is_brief)
-        if (found := read_json_response(result)) is not None:
-            response, takes_context = found
-        else:
-            answer = WorkerResponse.read(result)
-            if is_brief and answer.error_type == ContextNeededError.__name__:  # its code has changed
-                self._without_context.discard(key)
-                answer = WorkerResponse.read(self.ask(call, request, function, is_brief=False))
-            response, takes_context = function_response(answer), answer.takes_context
-        if not (takes_context or is_brief):
-            if len(self._without_context) == MAX_WITHOUT_CONTEXT:
-                self._without_context.clear()
-            self._without_context.add(key)
-        return response
-
-    def ask(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool = False) -> bytes:
-        """Return what a worker answers, as JSON text; raises SilvaEngineError."""
-        payload = self._payload(call, request, function, is_brief=is_brief)
-        return self._invoker.invoke(
-            function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
-        )
-
-    def _payload(self, call: HttpCall, request: Request, function: Function, *, is_brief: bool) -> str:
-        if request.route.area in self._settings.full_event_areas:
-            return self._worker_call(call, request, function, call.deadline).encode()
-        context = _brief(request, function) if is_brief else encode(request.function_context())
-        invocation = self._invocation(call, request, function, call.deadline)
-        return encode_call(
-            function.callee, request.params, request.body, context, invocation, is_brief=is_brief
-        )
-
-    def _invocation(
-        self, call: HttpCall, request: Request, function: Function, deadline: float | None
-    ) -> dict[str, Any]:
-        route, traceparent = request.route, call.log.traceparent
-        grant = self._issue_token(route.endpoint_id) if function.broadcasts else None
-        return invocation_members(
-            call.request_id, route.endpoint_id, route.area, function.name, deadline, 1, 0, traceparent, grant
-        )
-
-    def _worker_call(
-        self, call: HttpCall, request: Request, function: Function, deadline: float | None
-    ) -> WorkerCall:
-        invocation = Invocation(**self._invocation(call, request, function, deadline))
-        context = request.function_context()
-        if request.route.area not in self._settings.full_event_areas:
-            return WorkerCall(function.callee, request.params, request.body, context, invocation=invocation)
-        configuration = dict(function.configuration)
-        return WorkerCall(
-            function.callee,
-            request.params,
-            aws_event={**call.event, "requestContext": context, "fnConfigurations": configuration},
-            aws_context={name: _plain(getattr(call.context, name, None)) for name in CONTEXT_MEMBERS},
-            invocation=invocation,
-        )
-
-
-def _brief(request: Request, function: Function) -> str:
-    """Return what a worker itself reads of a context, as JSON text; it is more for a typed function."""
-    if request.path_parameters is None and not function.callee.typed:
-        return "{}"
-    context: dict[str, object] = {}
-    if request.path_parameters is not None:
-        context["path_parameters"] = request.path_parameters
-    if function.callee.typed:
-        context["query"] = request.query
-        if request.body and (content_type := request.headers.get("content-type")) is not None:
-            context["headers"] = {"content-type": content_type}
-    return encode(context)
 
 
 def read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
@@ -413,16 +317,6 @@ def _caller(call: HttpCall, key_access: KeyAccess) -> str:
     """Return who calls, to the ledger: the key and, once an authorizer has named it, the principal."""
     principal = call.principal and f" {call.principal}"
     return f"{key_access.key_row_endpoint} {key_access.api_key}{principal}"
-
-
-def _plain(value: object) -> object:
-    """Return a JSON value; the runtime's own classes, which have slots, become objects."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): _plain(member) for name, member in value.items()}
-    names = getattr(value, "__slots__", None) or vars(value)
-    return {name: _plain(getattr(value, name, None)) for name in names}
 
 
 def _fingerprint(event: Members, request: Request) -> str:

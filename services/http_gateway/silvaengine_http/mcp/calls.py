@@ -158,7 +158,7 @@ class ToolCaller:
             return self._open_executions().serve(held._replace(respond=respond))
 
         def ask() -> Response:
-            return respond(WorkerResponse.read(self._gateway.ask(call, request, function)))
+            return respond(WorkerResponse.read(self._gateway.functions.ask(call, request, function)))
 
         return ask() if function.outcome is None else function.outcome.of(ask)
 
