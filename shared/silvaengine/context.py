@@ -113,6 +113,13 @@ METERS = 16  # of one call, since each is a part of its log line
 METER_NAME = 64  # characters
 METER_LIMIT = 2**53  # beyond it JSON's numbers are no longer exact: RFC 8259, section 6
 
+read_from: set[str] = set()
+"""Where the running invocation found what wasn't in this instance's memory, for its log line.
+
+The registry's rows are from ``dynamodb`` or ``redis``, cached values from ``redis`` or ``disk``; ``function``
+says that a cached function ran, since no tier had its value.
+"""
+
 _start_callbacks: list[Callable[[], None]] = []
 _running_calls = 0
 

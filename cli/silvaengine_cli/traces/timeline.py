@@ -50,6 +50,8 @@ def notes(span: Span) -> str:
         said.append(f"{record.get('package')}@{record['release']}")
     if "job_id" in record:
         said.append(f"job {record['job_id']}, attempt {record.get('attempt')}")
+    if "read_from" in record:
+        said.append(f"read from {record['read_from']}")
     said += [f"{name} {value:g} ms" for name, value in span.steps.items()]
     if record["service"] == "broadcaster":
         said += [f"{name} {record[name]}" for name in _NUMBERS if name in record]

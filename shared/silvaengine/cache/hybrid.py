@@ -206,6 +206,7 @@ class HybridCache:
 
     def _store_loaded(self, lookup: Lookup, value: object) -> None:
         lookup.view.count("misses")
+        context.read_from.add("function")
         self.store(lookup, value)
 
     def _store_in_memory(self, lookup: Lookup, value: object, encoded: Encoded, confirmed: float) -> None:

@@ -15,6 +15,7 @@ from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.lookup import MISSING, WAIT_SECONDS, Encoded, Lookup
 from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.context import read_from
 from silvaengine.redis.breaker import TierError
 
 LOCK_PAUSE = 0.025  # seconds between two attempts while another process loads
@@ -98,7 +99,7 @@ class SharedTiers:
             return MISSING
         raw, left, state = found
         self._fence.apply(view, state, started)
-        value = MISSING if raw is None else self._decode(lookup, raw, left, "redis_hits")
+        value = MISSING if raw is None else self._decode(lookup, raw, left, "redis")
         if lookup.token and value is not MISSING:
             self.release_lock(lookup)
         return value
@@ -111,12 +112,12 @@ class SharedTiers:
         except TierError:
             lookup.view.count("disk_errors")
             return MISSING
-        value = self._decode(lookup, *row, "disk_hits") if row else MISSING
+        value = self._decode(lookup, *row, "disk") if row else MISSING
         if row and value is not MISSING:
             self._store_in_redis(lookup, *row)
         return value
 
-    def _decode(self, lookup: Lookup, raw: bytes, left: float, counter: str) -> object:
+    def _decode(self, lookup: Lookup, raw: bytes, left: float, tier: str) -> object:
         """Return a tier's value if it can be decoded, is fresh, and no clear has ended it."""
         head, *rest = raw.split(b"\n", 2)
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
@@ -134,7 +135,8 @@ class SharedTiers:
         if left <= seconds:
             lookup.stale = value
             return MISSING
-        lookup.view.count(counter)
+        lookup.view.count(f"{tier}_hits")
+        read_from.add(tier)
         return value
 
     def release_lock(self, lookup: Lookup) -> None:

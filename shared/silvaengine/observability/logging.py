@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from os import urandom
 
-from silvaengine.context import CurrentInvocation, current_invocation
+from silvaengine.context import CurrentInvocation, current_invocation, read_from
 from silvaengine.observability.printed import keep_apart, write_line
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.json_codec import standard_encoder
@@ -110,6 +110,9 @@ class InvocationLog:
         for number, step in enumerate(self._steps, 1):
             following = times[number] if number < len(times) else end
             fields[step] = int((following - times[number - 1]) * 100_000) / 100
+        if read_from:
+            fields["read_from"] = " ".join(sorted(read_from))
+            read_from.clear()
         fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
         write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
 

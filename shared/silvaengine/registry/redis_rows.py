@@ -10,6 +10,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import cast
 
+from silvaengine.context import read_from
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClient, reads_replies
 from silvaengine.redis.commands import Command
@@ -76,6 +77,7 @@ class RedisRows:
             if data is not None:
                 owner, shared = codec.decode(data)
                 if owner == key:  # else it is the reply to another request
+                    read_from.add("redis")
                     return cast("Rows", shared)
         rows = load()
         with suppress(TierError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import BATCH_ROWS, Key, Row, TableReader
 from silvaengine.clock import process_clock
+from silvaengine.context import read_from
 from silvaengine.lru import Budget, LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import FunctionEntry
@@ -112,6 +113,11 @@ class RegistryRows:
 
     def _read[Rows](self, name: tuple[str, ...], seconds: float, load: Callable[[], Rows]) -> Rows:
         """Return rows from Redis, or load and share them there."""
-        if self._redis_rows is None or self._generation.current is None:
+
+        def load_noted() -> Rows:
+            read_from.add("dynamodb")
             return load()
-        return self._redis_rows.get_or_load(self._generation.current, name, seconds, load)
+
+        if self._redis_rows is None or self._generation.current is None:
+            return load_noted()
+        return self._redis_rows.get_or_load(self._generation.current, name, seconds, load_noted)

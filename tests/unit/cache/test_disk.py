@@ -14,6 +14,7 @@ from silvaengine.cache.clear_log import LocalClearLogs
 from silvaengine.cache.disk import MAX_VALUE, DiskTier, disk_clock
 from silvaengine.cache.disk_folder import TIMEOUT_SECONDS
 from silvaengine.cache.hybrid import HybridCache
+from silvaengine.context import read_from
 from silvaengine.redis.breaker import TierError
 
 from ...fakes.cache import MEBIBYTE, Clock, counting, keep_by, make_cache
@@ -42,10 +43,12 @@ def database(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_a_value_outlives_its_process(clock: Clock, tmp_path: Path) -> None:
-    """The next one finds it, with the type that it had."""
+    """The next one finds it, with the type that it had, and its line says where."""
     source, calls = counting({"a": (1, None)})
-    for _ in range(3):
+    for tier_or_function in ("function", "disk", "disk"):
+        read_from.clear()
         assert keep_by(process(tmp_path, clock), source)() == {"a": (1, None)}
+        assert read_from == {tier_or_function}
     assert len(calls) == 1
 
 

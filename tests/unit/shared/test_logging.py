@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from silvaengine.context import CurrentInvocation, bind, current_invocation
+from silvaengine.context import CurrentInvocation, bind, current_invocation, read_from
 from silvaengine.observability.logging import TEXT_LIMIT, InvocationLog, configure_logging
 from silvaengine.settings import Settings
 
@@ -44,6 +44,15 @@ def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> No
         "total_ms",
     }
     assert fields["total_ms"] >= fields["resolve_ms"] + fields["invoke_ms"] - 0.01 >= -0.01
+
+
+def test_a_line_says_where_was_read_what_memory_did_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, and the next invocation's line says nothing of it."""
+    read_from.update(("redis", "dynamodb"))
+    for _ in range(2):
+        InvocationLog("http").emit()
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [line.get("read_from") for line in lines] == ["dynamodb redis", None]
 
 
 def test_only_the_first_invocation_is_cold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from silvaengine.context import read_from
 from silvaengine.errors import UnavailableError
 from silvaengine.redis.breaker import TierError
 from silvaengine.registry.redis_rows import RedisRows
@@ -86,11 +87,15 @@ def greeting(registry: Registry) -> Any:
 
 
 def test_instances_share_what_one_has_read(redis: FakeRedis, tables: FakeTables) -> None:
-    """The second instance reads nothing from DynamoDB, not even the generation."""
+    """The second instance reads nothing from DynamoDB, not even the generation, and its line says so."""
+    read_from.clear()
     assert greeting(instance(redis, tables)) == "Hello"
+    assert read_from == {"dynamodb"}
     before = len(tables.reads)
+    read_from.clear()
     assert greeting(instance(redis, tables)) == "Hello"
     assert len(tables.reads) == before
+    assert read_from == {"redis"}
 
 
 def test_an_announced_change_is_seen_by_all_at_once(redis: FakeRedis, tables: FakeTables) -> None:
