@@ -104,6 +104,7 @@ def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
     assert "nothing to do" in silvaengine(dev.project, "diff", *where)
 
 
+@pytest.mark.nightly
 def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
     """Each step, in its order, as GitHub runs it, with the engine for the account whose role it takes."""
     wheel = build_wheel(tmp_path)

@@ -42,7 +42,7 @@ def test_each_lambda_writes_one_line_per_invocation(deployment: Deployment) -> N
 def test_metric_filters_count_the_lines_that_lambdas_write(deployment: Deployment) -> None:
     """The engine keeps the deployed filters without evaluating them: each counts the lines that it should."""
     logs = {"HttpGateway": deployment.gateway_log(), "Worker": deployment.worker_log()}
-    for path in ("arguments?word=x", "arguments?word=y", "fail_loudly"):
+    for path in ("arguments?word=x", "arguments?word=y", "fail"):
         deployment.api.get(f"/core/e2e/{path}", KEY)
     for name, log in logs.items():
         lines = [json.dumps(each) for each in log.new_records()]
