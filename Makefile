@@ -26,7 +26,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
 .PHONY: help setup engine peers bench bench-quick valgrind chromium dev
-.PHONY: check quick t test coverage security simulation rules upgrade browser e2e readme test-sam-local nightly ci ci-built
+.PHONY: check quick t test coverage security simulation rules upgrade browser e2e readme test-sam-local nightly ci
 .PHONY: lint style types imports preflight template evidence locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
@@ -137,13 +137,8 @@ nightly: setup ## Do what is long and rare: no limit of time
 	@python -m tests.simulation.run --calls 1000000
 	@$(MAKE) bench
 
-# Docker's tests and the benchmarks build in the same folder, so one comes after the other.
-ci: setup engine chromium valgrind ## Do all that a change must pass (Debian, root)
-	$(side_by_side) e2e coverage ci-built $(filter-out e2e coverage,$(TESTS)) lint wheel
-
-ci-built:
-	@$(MAKE) test-sam-local
-	@$(MAKE) bench-quick
+ci: setup engine chromium ## Do all that a change must pass (Debian, root)
+	$(side_by_side) e2e coverage test-sam-local $(filter-out e2e coverage,$(TESTS)) lint wheel
 
 lint: style types imports template locked ## Check style, types, imports, the template and the lock
 
