@@ -19,6 +19,8 @@ from ..node import path_with_node
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY, Desk
 
+pytestmark = pytest.mark.nightly  # tests/readme makes and runs one of each language
+
 TYPESCRIPT = """\
 import { type components, createClient } from "desk-core-client";
 
