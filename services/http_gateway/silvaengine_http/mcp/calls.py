@@ -41,6 +41,11 @@ class ToolCall(NamedTuple):
     revision: Revision
     tools: Mapping[str, Tool]
 
+    @property
+    def is_legacy_task(self) -> bool:
+        """Whether a legacy client asks for a task."""
+        return not self.revision.is_modern and isinstance(self.message.params.get("task"), dict)
+
 
 class Result(NamedTuple):
     """A result as the JSON text of an object, and what it is: ``complete``, or a ``task``."""
@@ -143,8 +148,7 @@ class ToolCaller:
         from silvaengine_http.gateway import Terms, read_terms  # lazy: it imports this package itself
 
         terms = read_terms(request.method, request.headers, function)
-        is_wanted = not asked.revision.is_modern and isinstance(asked.message.params.get("task"), dict)
-        if is_wanted and asked.key_access.may(_JOBS):
+        if asked.is_legacy_task and asked.key_access.may(_JOBS):
             return Terms(terms.key if terms else None, is_async=True, is_preferred=True)
         return terms
 
@@ -165,8 +169,7 @@ class ToolCaller:
     def _begun(self, asked: ToolCall, response: Response) -> Result:
         """Return the task of a job, or what became of it for a client that takes none."""
         is_modern = asked.revision.is_modern
-        is_legacy_task = not is_modern and isinstance(asked.message.params.get("task"), dict)
-        takes_task = asked.revision.takes_tasks if is_modern else is_legacy_task
+        takes_task = asked.revision.takes_tasks if is_modern else asked.is_legacy_task
         accepted = decode(response.body)
         job = self._open_executions().ledger.get(accepted["job_id"]) if isinstance(accepted, dict) else None
         if not (takes_task and job and asked.key_access.may(_JOBS)):
