@@ -41,6 +41,13 @@ api_key_option = click.option(
 )
 
 
+def key_area_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add what says which area of ENDPOINT is meant and whose key opens it, as ``read_key_area`` takes it."""
+    url = click.option("--url", help="URL of the deployment.  [default: the stack's ApiUrl]")
+    area = click.option("--area", help="Area of the functions.  [default: the only one]")
+    return click.argument("endpoint")(area(api_key_option(url(command))))
+
+
 def header_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add the options for a client's headers, the API key's included; the command gets ``headers``.
 

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.client_options import api_key_option
+from silvaengine_cli.client_options import key_area_options
 from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.registry.lookup import only_area, open_registry, read_key_access
+from silvaengine_cli.registry.lookup import read_key_area
 from silvaengine_http.mcp.tools import SETTING, read_tools
 
 VARIABLE = "SILVAENGINE_API_KEY"
@@ -40,13 +40,10 @@ CLIENTS: Mapping[str, Callable[..., Members]] = {"claude": _claude, "cursor": _c
 
 
 @click.command()
-@click.argument("endpoint")
-@click.option("--area", help="Area of the functions.  [default: the only one]")
+@key_area_options
 @click.option(
     "--client", type=click.Choice(list(CLIENTS)), default="claude", show_default=True, help="Whose form."
 )
-@click.option("--url", help="URL of the deployment.  [default: the stack's ApiUrl]")
-@api_key_option
 @deployment_options
 def mcp(
     deployment: Deployment, endpoint: str, area: str | None, client: str, url: str | None, api_key: str
@@ -60,18 +57,16 @@ def mcp(
       silvaengine mcp demo --local > .mcp.json
       silvaengine mcp acme --api-key acme-key --client vscode > .vscode/mcp.json
     """
-    registry = open_registry(deployment)
-    area = area or only_area(registry, read_key_access(registry, endpoint, api_key))
-    key_access = read_key_access(registry, endpoint, api_key, area, deployment.output("Stage"))
+    registry, name, key_access, address = read_key_area(deployment, endpoint, area, api_key, url)
     are_all = key_access.settings.get(SETTING) is True
-    tools = read_tools(registry.function_rows(key_access), area, are_all=are_all)
+    tools = read_tools(registry.function_rows(key_access), name, are_all=are_all)
     if not tools:
-        words = f"the key opens no tools in area {area!r}: functions need `mcp: true`"
+        words = f"the key opens no tools in area {name!r}: functions need `mcp: true`"
         raise click.ClickException(words)
-    address = f"{(url or deployment.output('ApiUrl')).rstrip('/')}/{area}/{endpoint}/mcp"
-    configuration = CLIENTS[client](f"{endpoint}-{area}", address, has_key=api_key != DEFAULT_API_KEY)
+    server = f"{address}/mcp"
+    configuration = CLIENTS[client](f"{endpoint}-{name}", server, has_key=api_key != DEFAULT_API_KEY)
     click.echo(json.dumps(configuration, indent=2))
-    click.echo(f"tools at {address}: {len(tools)}", err=True)
+    click.echo(f"tools at {server}: {len(tools)}", err=True)
 
 
 def _headers(value: str, *, has_key: bool) -> Members:

@@ -1,5 +1,7 @@
 """The gateways' own look-up, from the command line."""
 
+from typing import NamedTuple
+
 import click
 
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
@@ -37,7 +39,31 @@ def read_key_access(
     return registry.key_access_by_row(endpoint, row_key, area, stage)
 
 
-def only_area(registry: Registry, key_access: KeyAccess) -> str:
+class KeyArea(NamedTuple):
+    """An area of an endpoint as a key opens it; ``address`` is its URL, with no slash at the end."""
+
+    registry: Registry
+    name: str
+    key_access: KeyAccess
+    address: str
+
+
+def read_key_area(
+    deployment: Deployment, endpoint: str, area: str | None, api_key: str, url: str | None
+) -> KeyArea:
+    """Return what a key opens in an area: the only one, unless one is named.
+
+    Raises:
+        ClickException: the key opens functions in no area or in several, and none is named.
+    """
+    registry = open_registry(deployment)
+    name = area or _only_area(registry, read_key_access(registry, endpoint, api_key))
+    key_access = read_key_access(registry, endpoint, api_key, name, deployment.output("Stage"))
+    address = f"{(url or deployment.output('ApiUrl')).rstrip('/')}/{name}/{endpoint}"
+    return KeyArea(registry, name, key_access, address)
+
+
+def _only_area(registry: Registry, key_access: KeyAccess) -> str:
     """Return the area of all functions that a key opens; raises ClickException where there isn't one."""
     areas = sorted(registry.areas(key_access))
     if len(areas) != 1:

@@ -9,14 +9,10 @@ from typing import Any
 
 from silvaengine_cli.logs import Line, LogReader
 from silvaengine_cli.logs.choice import has_failed, is_event
+from silvaengine_tasks.usage.log_events import LINES
 
 FIRST_MS = 10_000
 """Of the part of a time that is read first, its last one; each before it is twice as long."""
-LINES = "{ $.total_ms >= 0 }"
-"""The pattern of invocations' lines.
-
-docs.aws.amazon.com/AmazonCloudWatch/latest/logs/matching-terms-json-log-events.html
-"""
 
 
 @dataclass(slots=True)

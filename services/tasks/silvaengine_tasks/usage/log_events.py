@@ -13,7 +13,11 @@ from silvaengine.aws.table_client import DynamoDbApi
 from silvaengine.settings import PACKAGE_MARK, Settings, require
 
 TARGET = "Logs_20140328"
-LINES = "{ $.total_ms >= 0 }"  # the engine evaluates no such pattern, and returns everything
+LINES = "{ $.total_ms >= 0 }"
+"""The pattern of invocations' lines; the engine evaluates none of JSON, and returns everything.
+
+docs.aws.amazon.com/AmazonCloudWatch/latest/logs/matching-terms-json-log-events.html
+"""
 PAGE_EVENTS = 10_000
 READ_SECONDS = 30.0
 ATTEMPTS = 12  # FilterLogEvents is throttled for all of an account
