@@ -129,9 +129,11 @@ def standard_decoder(
     return decode_standard
 
 
-def decoder_by_loaded(parse_float: Callable[[str], object]) -> Callable[[str], Any]:
+def decoder_by_loaded(
+    parse_float: Callable[[str], object], parse_constant: Callable[[str], object] | None = None
+) -> Callable[[str], Any]:
     """Return what ``standard_decoder`` does, which asks msgspec first if something has loaded it."""
-    decode_standard = standard_decoder(parse_float=parse_float)
+    decode_standard = standard_decoder(parse_float=parse_float, parse_constant=parse_constant)
     decoders: list[Callable[[str], Any]] = []
 
     def decode_by_loaded(text: str) -> object:

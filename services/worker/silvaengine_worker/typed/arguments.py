@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from msgspec.json import Decoder
-
 from silvaengine.errors import InvalidArgumentsError
-from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine.protocol.json_codec import decoder_by_loaded
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 from silvaengine_worker.arguments import (
     OBJECT,
@@ -36,15 +34,7 @@ _FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of 
 _MULTIPART = "multipart/form-data"
 
 
-_decode_quickly = Decoder(float_hook=read_number).decode
-_decode_standard = standard_decoder(parse_float=read_number, parse_constant=refuse_constant)
-
-
-def _decode(text: str) -> Any:  # noqa: ANN401 - decoded JSON
-    try:
-        return _decode_quickly(text)
-    except (ValueError, RecursionError):  # half of a surrogate pair, 5,000 digits, or no JSON
-        return _decode_standard(text)
+_decode = decoder_by_loaded(read_number, refuse_constant)
 
 
 class _Value(NamedTuple):
