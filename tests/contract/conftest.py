@@ -63,6 +63,12 @@ def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return pointed_at(request.param, request, monkeypatch)
 
 
+@pytest.fixture
+def moto_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Moto's address, to which AWS clients are pointed."""
+    return pointed_at("moto", request, monkeypatch)
+
+
 def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at ``moto`` or ``engine``; return its address."""
     for name, value in CREDENTIALS.items():

@@ -19,6 +19,8 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 
+from .stacks import create_stack
+
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:mine-Worker"
 PICTURE = b"\x89PNG\r\n"
 REGISTRY = """\
@@ -94,12 +96,7 @@ def registered(dynamodb: Any, tmp_path: Path) -> None:
 def stack(registered: None, gateway: str) -> str:
     """A stack with SilvaEngine's outputs, and the registry applied."""
     outputs = {"ApiUrl": gateway, "TablePrefix": "se-", "WorkerArn": WORKER}
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    client = Deployment(region=REGION).client("cloudformation")
-    client.create_stack(StackName="mine", TemplateBody=json.dumps(template))
+    create_stack(Deployment(region=REGION).client("cloudformation"), "mine", outputs)
     return "mine"
 
 
@@ -246,9 +243,8 @@ def test_destroy_deletes_the_packages_first(stack: str, dynamodb: Any) -> None:
     tables.create(FUNCTIONS, {"aws_lambda_arn": arn, "function": "hello"})
     tables.create(PACKAGES, {"function_arn": arn, "item": "pointer", "package": "shop", "revision": 1})
     client = Deployment(region=REGION).client("cloudformation")
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     for name in (f"{stack}-pkg-shop", f"{stack}-pkg-billing", f"not-{stack}-pkg-shop"):
-        client.create_stack(StackName=name, TemplateBody=template)
+        create_stack(client, name, {})
     asked = run("destroy", "--stack", stack, response="n\n")
     assert "and its packages billing, shop" in asked.output
     done = run("destroy", "--stack", stack, "--yes")
@@ -260,9 +256,6 @@ def test_destroy_deletes_the_packages_first(stack: str, dynamodb: Any) -> None:
 
 def test_a_stack_of_something_else_is_left_alone(aws: None) -> None:
     """Only a stack with SilvaEngine's outputs is deleted or written to."""
-    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    Deployment(region=REGION).client("cloudformation").create_stack(
-        StackName="other", TemplateBody=json.dumps(template)
-    )
+    create_stack(Deployment(region=REGION).client("cloudformation"), "other", {})
     result = run("destroy", "--stack", "other", "--yes")
     assert (result.exit_code, "is it one of SilvaEngine's?" in result.output) == (1, True)

@@ -13,6 +13,8 @@ from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
 
+from .stacks import create_stack
+
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:keys-Worker"
 PACKAGE = "arn:aws:lambda:us-east-1:123456789012:function:keys-pkg-shop"
 STACK = "keys-stack"
@@ -39,11 +41,7 @@ def run(tables: RegistryTables) -> Iterator[Run]:
     secrets = deployment.client("secretsmanager")
     secrets.create_secret(Name="keys-pepper", SecretString="pepper")
     outputs = {"TablePrefix": "se-", "WorkerArn": WORKER, "KeyPepper": "keys-pepper"}
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+    create_stack(cloudformation, STACK, outputs)
     yield lambda *arguments: CliRunner().invoke(
         cli, ["keys", *arguments, "--stack", STACK, "--region", REGION]
     )

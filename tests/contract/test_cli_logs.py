@@ -17,7 +17,6 @@ from silvaengine_cli.logs import Line, LogTail
 from silvaengine_cli.main import cli
 
 from ..canaries import TEXTS, found_in
-from .conftest import pointed_at
 from .log_groups import STACK, Written, written_logs
 
 CALL: dict[str, Any] = {"service": "http", "method": "GET", "area": "core", "endpoint_id": "acme"}
@@ -37,15 +36,9 @@ type Logs = Callable[..., Result]
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Moto's address, to which AWS clients are pointed."""
-    return pointed_at("moto", request, monkeypatch)
-
-
-@pytest.fixture
-def written(url: str) -> Iterator[Written]:
+def written(moto_url: str) -> Iterator[Written]:
     """The stack's log groups, with a call that failed and one that went well, ten seconds ago."""
-    with written_logs(Deployment(stack=STACK, endpoint_url=url).client("logs")) as written:
+    with written_logs(Deployment(stack=STACK, endpoint_url=moto_url).client("logs")) as written:
         written.put_records("Worker", FAILED, WORKER, later=-10_000)
         written.put_records("HttpGateway", CALL, later=-9_990)
         written.put_records("HttpGateway", {**CALL, "status": 200, "request_id": "r2"}, later=-9_000)
@@ -53,11 +46,11 @@ def written(url: str) -> Iterator[Written]:
 
 
 @pytest.fixture
-def logs(url: str) -> Logs:
+def logs(moto_url: str) -> Logs:
     """Run `silvaengine logs` with arguments."""
 
     def run(*arguments: str, stack: str = STACK) -> Result:
-        command = ["logs", *arguments, "--stack", stack, "--endpoint-url", url]
+        command = ["logs", *arguments, "--stack", stack, "--endpoint-url", moto_url]
         return CliRunner(mix_stderr=False).invoke(cli, command, env={"COLUMNS": "80"})
 
     return run
@@ -159,10 +152,21 @@ def test_following_outlives_what_passes(
     assert ("not read, and tried again: " in done.stderr) == goes_on
 
 
-def test_following_shows_what_is_written_until_ctrl_c(written: Written, url: str) -> None:
+def test_following_shows_what_is_written_until_ctrl_c(written: Written, moto_url: str) -> None:
     """Each line once, from the start of the command on."""
     program = "from silvaengine_cli.main import main; main()"
-    command = [sys.executable, "-c", program, "logs", "-f", "--json", "--stack", STACK, "--endpoint-url", url]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "logs",
+        "-f",
+        "--json",
+        "--stack",
+        STACK,
+        "--endpoint-url",
+        moto_url,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         for number in range(60):

@@ -13,6 +13,8 @@ from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
 
+from .stacks import create_stack
+
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:mcp-Worker"
 STACK = "mcp-stack"
 URL = "https://api.example.com/beta/core/demo/mcp"
@@ -37,11 +39,7 @@ def run(dynamodb: Any) -> Iterator[Run]:
     outputs = {
         "TablePrefix": "se-", "WorkerArn": WORKER, "Stage": "beta", "ApiUrl": "https://api.example.com/beta"
     }  # fmt: skip
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+    create_stack(cloudformation, STACK, outputs)
     yield lambda *arguments: CliRunner().invoke(
         cli, ["mcp", "demo", *arguments, "--stack", STACK, "--region", REGION]
     )

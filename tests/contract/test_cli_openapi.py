@@ -14,6 +14,8 @@ from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
 
+from .stacks import create_stack
+
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:openapi-Worker"
 STACK = "openapi-stack"
 
@@ -37,13 +39,7 @@ def run(dynamodb: Any) -> Iterator[Run]:
     outputs = {
         "TablePrefix": "se-", "WorkerArn": WORKER, "Stage": "beta", "ApiUrl": "https://api.example.com/beta"
     }  # fmt: skip
-    template = {
-        "Parameters": {"FullEventAreas": {"Type": "String"}},
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    areas = {"ParameterKey": "FullEventAreas", "ParameterValue": "other, events"}
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(template), Parameters=[areas])
+    create_stack(cloudformation, STACK, outputs, {"FullEventAreas": "other, events"})
     yield lambda *arguments: CliRunner().invoke(
         cli, ["openapi", "demo", *arguments, "--stack", STACK, "--region", REGION]
     )

@@ -15,6 +15,7 @@ from silvaengine_cli.registry.tables import to_item
 from ..canaries import found_in
 from .conftest import made_tables, pointed_at
 from .log_groups import STACK, Written, written_logs
+from .stacks import create_stack
 
 ALARM = {"Namespace": "n", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
 ALARM |= {"Threshold": 0, "ComparisonOperator": "GreaterThanThreshold", "AlarmDescription": "it rings: see x"}
@@ -53,11 +54,7 @@ def deployment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         for table, row in ROWS:
             dynamodb.put_item(TableName=f"se-{table.name}", Item=to_item(row))
         stacks, alarms = found.client("cloudformation"), found.client("cloudwatch")
-        template = {
-            "Resources": {"DeadLetterQueue": {"Type": "AWS::SQS::Queue"}},
-            "Outputs": {name: {"Value": value} for name, value in OUTPUTS.items()},
-        }
-        stacks.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+        create_stack(stacks, STACK, OUTPUTS, resources={"DeadLetterQueue": {"Type": "AWS::SQS::Queue"}})
         found.client("sqs").send_message(QueueUrl=found.output("DeadLetterQueueUrl"), MessageBody="dead")
         for name in (RINGS, f"{STACK}-pkg-shop-Calm", f"{STACK}ing-pkg-shop-Other"):
             alarms.put_metric_alarm(AlarmName=name, **ALARM)

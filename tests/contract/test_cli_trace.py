@@ -12,7 +12,6 @@ from silvaengine_cli.main import cli
 
 from ..canaries import TEXTS, found_in
 from ..collector import attributes, collector
-from .conftest import pointed_at
 from .log_groups import STACK, Written, written_logs
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -39,15 +38,9 @@ type Trace = Callable[..., Result]
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Moto's address, to which AWS clients are pointed."""
-    return pointed_at("moto", request, monkeypatch)
-
-
-@pytest.fixture
-def written(url: str) -> Iterator[Written]:
+def written(moto_url: str) -> Iterator[Written]:
     """The stack's log groups, with a request that failed ten seconds ago, and one of another trace."""
-    with written_logs(Deployment(stack=STACK, endpoint_url=url).client("logs")) as written:
+    with written_logs(Deployment(stack=STACK, endpoint_url=moto_url).client("logs")) as written:
         other = {name: value for name, value in OTHER.items() if name not in ("trace_id", "parent_id")}
         written.put_records("Worker", other, later=-11_000)
         written.put_records("Tasks", TASKS, later=-10_030)
@@ -60,11 +53,11 @@ def written(url: str) -> Iterator[Written]:
 
 
 @pytest.fixture
-def trace(url: str) -> Trace:
+def trace(moto_url: str) -> Trace:
     """Run `silvaengine trace` with arguments."""
 
     def run(*arguments: str) -> Result:
-        command = ["trace", *arguments, "--stack", STACK, "--endpoint-url", url]
+        command = ["trace", *arguments, "--stack", STACK, "--endpoint-url", moto_url]
         return CliRunner(mix_stderr=False).invoke(cli, command, env={"COLUMNS": "100"})
 
     return run

@@ -23,6 +23,7 @@ from silvaengine_cli.publishing.releases import PackageReleases
 
 from ..canaries import CANARIES, SETTING, found_in
 from .conftest import made_tables, pointed_at
+from .stacks import create_stack
 
 STACK = "examined"
 WORKER = f"arn:aws:lambda:us-east-1:{DEFAULT_ACCOUNT_ID}:function:{STACK}-Worker"
@@ -59,13 +60,7 @@ def deployment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     stacks, secrets = found.client("cloudformation"), found.client("secretsmanager")
     with made_tables(str(found.endpoint_url)):
         secrets.create_secret(Name="pepper", SecretString=CANARIES["keyword"])
-        template = {
-            "Parameters": {name: {"Type": "String"} for name in PARAMETERS},
-            "Resources": {"DeadLetterQueue": {"Type": "AWS::SQS::Queue"}},
-            "Outputs": {name: {"Value": value} for name, value in OUTPUTS.items()},
-        }
-        values = [{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()]
-        stacks.create_stack(StackName=STACK, TemplateBody=json.dumps(template), Parameters=values)
+        create_stack(stacks, STACK, OUTPUTS, PARAMETERS, {"DeadLetterQueue": {"Type": "AWS::SQS::Queue"}})
         yield found
         stacks.delete_stack(StackName=STACK)
         secrets.delete_secret(SecretId="pepper", ForceDeleteWithoutRecovery=True)
