@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, wraps
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,12 +49,14 @@ class Deployment:
         self._table_prefix = table_prefix
         self._worker_arn = worker_arn
         self._clients: dict[tuple[str, str | None], AwsClient] = {}
+        self._lock = Lock()
 
     def client(self, service: str, url: str | None = None) -> AwsClient:
         """Return the client of an AWS service, at ``url`` where the service has a URL of its own."""
-        if (service, url) not in self._clients:
-            self._clients[service, url] = self._new_client(service, url)
-        return self._clients[service, url]
+        with self._lock:  # boto3 makes clients of its default session in one thread at a time
+            if (service, url) not in self._clients:
+                self._clients[service, url] = self._new_client(service, url)
+            return self._clients[service, url]
 
     def _new_client(self, service: str, url: str | None) -> AwsClient:
         import boto3  # lazy: only a command that calls AWS needs it

@@ -146,7 +146,7 @@ def test_following_outlives_what_passes(
         raise found
 
     monkeypatch.setattr(LogTail, "new_lines", look)
-    monkeypatch.setattr("silvaengine_cli.commands.logs.LOCAL_SECONDS", 0)
+    monkeypatch.setattr("silvaengine_cli.logs.tail.LOCAL_SECONDS", 0)
     done = logs("--follow")
     assert (done.exit_code == 0, "meanwhile" in done.stdout) == (goes_on, goes_on)
     assert ("not read, and tried again: " in done.stderr) == goes_on

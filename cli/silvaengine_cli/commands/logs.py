@@ -15,6 +15,7 @@ from silvaengine_cli.deployment import Deployment, limit_option, operator_option
 from silvaengine_cli.logs import Line, LogReader, LogTail
 from silvaengine_cli.logs.choice import Choice, by_request, requests_pattern
 from silvaengine_cli.logs.groups import log_groups
+from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
 from silvaengine_cli.screen import NORMAL, VERBOSE, Screen
@@ -22,7 +23,6 @@ from silvaengine_tasks.usage.log_events import SERVICES
 
 # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
 PASSING = ("ThrottlingException", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure")
-LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
 GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
 type Show = Callable[[Iterable[Line]], None]
@@ -127,7 +127,7 @@ def _follow(deployment: Deployment, reader: LogReader, choice: Choice, show: Sho
         while True:
             with until_it_passes():
                 show(tail.new_lines())
-            time.sleep(LOCAL_SECONDS if deployment.is_local else AWS_SECONDS)
+            time.sleep(pause_of(deployment))
             if time.monotonic() - looked_at > GROUPS_SECONDS:
                 with until_it_passes():
                     reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()

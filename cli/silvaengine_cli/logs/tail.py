@@ -3,9 +3,17 @@
 import time
 from collections.abc import Collection
 
+from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.logs.reader import Line, LogReader
 
 LATE_MS = 10_000  # by which a line can be read after its timestamp: on AWS mostly less than two seconds
+
+LOCAL_SECONDS, AWS_SECONDS = 1.0, 5.0  # between two looks: AWS takes 5 to 25 requests a second of an account
+
+
+def pause_of(deployment: Deployment) -> float:
+    """Return the seconds between two looks at what a deployment writes."""
+    return LOCAL_SECONDS if deployment.is_local else AWS_SECONDS
 
 
 class LogTail:
