@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from silvaengine.errors import SilvaEngineError
+from silvaengine_cli.failures import failure_text, known_errors
 
 _COMMANDS = {
     "new": "silvaengine_cli.commands.new:new",
@@ -38,6 +38,7 @@ _COMMANDS = {
     "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "status": "silvaengine_cli.commands.status:status",
+    "console": "silvaengine_cli.commands.console:console",
     "logs": "silvaengine_cli.commands.logs:logs",
     "worker": "silvaengine_cli.commands.worker:worker",
     "usage": "silvaengine_cli.commands.usage:usage",
@@ -67,11 +68,10 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except _aws_errors() as error:
-            raise click.ClickException(f"AWS: {error}{_hint(error)}") from error
-        except SilvaEngineError as error:
-            message = f"{error}: {error.detail}" if error.detail else str(error)
-            raise click.ClickException(message) from error
+        except click.ClickException:
+            raise
+        except known_errors() as error:
+            raise click.ClickException(failure_text(error)) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,17 +98,3 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     cli(prog_name="silvaengine")
-
-
-def _hint(error: Exception) -> str:
-    from botocore.exceptions import EndpointConnectionError  # lazy, as below
-
-    is_local = isinstance(error, EndpointConnectionError) and "//127.0.0.1:" in str(error)
-    return ": start `silvaengine dev`" if is_local else ""
-
-
-def _aws_errors() -> tuple[type[Exception], ...]:
-    """Return boto3's exceptions; called only once something was raised, since botocore is slow to import."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return BotoCoreError, ClientError

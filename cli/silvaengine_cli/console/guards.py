@@ -1,0 +1,104 @@
+"""Who may use the console: the browser of whoever started it, and no page of another site.
+
+The token of the address becomes a cookie at the first visit. What is refused otherwise:
+
+* another Host: a name that is made to lead here, DNS rebinding;
+* a request that another site caused: Fetch Metadata (w3.org/TR/fetch-metadata), and SameSite's Strict;
+* a change whose Origin isn't this one (RFC 6454), or without the token of the page's forms.
+"""
+
+import hmac
+from hashlib import sha256
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOSTS = ("127.0.0.1", "localhost", "::1")
+MOST_BYTES = 1024 * 1024  # of a form
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+OPEN_AGAIN = "Open the address that `silvaengine console` printed when it was last started."
+
+
+class Guards:
+    """An ASGI application before another, which gets only what its user asked for.
+
+    Requests have ``state.csrf``, the token for forms, and ``state.form``, the fields of one that was sent.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token
+        self._csrf = hmac.new(token.encode(), b"form", sha256).hexdigest()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand over what may pass; answers of both have the headers."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if scope["type"] != "http":  # there are no sockets, and uvicorn runs without lifespan
+            return
+        request = Request(scope, receive)
+        app = self._refusal(request) or await self._refusal_of_form(request) or self._app
+        await app(scope, receive, send_with_headers)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if _host(request) not in HOSTS:
+            return _refused("The console answers on this machine alone.")
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return _refused("Another site led here. " + OPEN_AGAIN)
+        cookie = f"silvaengine-console-{request.url.port}"  # cookies aren't kept apart by port
+        if (given := request.query_params.get("token")) is not None:
+            if not self._is_token(given):
+                return _refused(OPEN_AGAIN)
+            rest = [each for each in request.query_params.multi_items() if each[0] != "token"]
+            query = f"?{urlencode(rest)}" if rest else ""
+            response = RedirectResponse(request.url.path + query, 303)
+            response.set_cookie(cookie, self._token, httponly=True, samesite="strict")
+            return response
+        return None if self._is_token(request.cookies.get(cookie, "")) else _refused(OPEN_AGAIN)
+
+    async def _refusal_of_form(self, request: Request) -> Response | None:
+        request.state.csrf, request.state.form = self._csrf, {}
+        if request.method in ("GET", "HEAD"):
+            return None
+        if request.headers.get("origin") != f"http://{request.headers['host']}":
+            return _refused("Another site sent this.")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                return PlainTextResponse("A form has a megabyte at most.", 413)
+        fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+        request.state.form = {name: values[-1] for name, values in fields.items()}
+        given = request.headers.get("x-csrf-token") or request.state.form.pop("csrf", "")
+        if not hmac.compare_digest(given.encode(), self._csrf.encode()):
+            return _refused("The page is an old one: load it again.")
+        return None
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode(), self._token.encode())
+
+
+def _host(request: Request) -> str | None:
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        return None
+
+
+def _refused(reason: str) -> Response:
+    return PlainTextResponse(reason, 403)

@@ -1,0 +1,1 @@
+"""The console's pages, a module each; ``silvaengine_cli.console.app`` gives them their addresses."""

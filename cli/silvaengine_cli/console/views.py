@@ -1,0 +1,180 @@
+"""What a page is made of: a function that reads, or an action that asks first, and a template."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+import click
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from silvaengine_cli.console.session import Session
+from silvaengine_cli.failures import failure_text, known_errors
+from silvaengine_cli.logs.tail import pause_of
+from silvaengine_cli.output import plain
+
+type Context = Mapping[str, Any]
+type Show = Callable[[Session, Request], Context]
+"""Reads what a template shows; runs in a thread, and may raise what commands raise."""
+type Look = Callable[[], str]
+"""Returns the HTML of what is new, an empty text for nothing; runs in a thread."""
+type Watch = Callable[[Session, Request], Look]
+
+NAVIGATION = {
+    "/": "Overview",
+    "/requests": "Requests",
+    "/functions": "Functions",
+    "/tenants": "Tenants",
+    "/jobs": "Jobs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a page changes once it was confirmed."""
+
+    title: str
+    """What is done, as a heading: `Retry job 3f2a…`."""
+    effect: str
+    """What follows of it, in a sentence or two."""
+    command: str
+    """The command line that does the same, from ``Session.command``."""
+    button: str
+    carry_out: Callable[[], str]
+    """Does it and returns what was done, in a sentence; runs in a thread."""
+    back: str
+    """The address of the page that shows the new state."""
+
+
+def page(path: str, template: str, show: Show) -> Route:
+    """Return the route of a page that a function reads for its template."""
+
+    async def answer(request: Request) -> Response:
+        return await run_in_threadpool(lambda: render(request, template, show(_session(request), request)))
+
+    return Route(path, answer)
+
+
+def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
+    """Return the route of an action: GET shows what it would do, POST does it and leads back.
+
+    Only path and query say what is done, so that what was shown is what is done.
+    """
+
+    def answer(request: Request) -> Response:
+        session = _session(request)
+        asked = make(session, request)
+        if request.method != "POST":
+            return render(request, "confirm.html", {"action": asked})
+        if not session.may_write:
+            raise HTTPException(403, "This console only reads: start it with --write.")
+        if session.is_production and request.state.form.get("stack") != session.deployment.stack:
+            raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
+        outcome = session.keep_outcome(asked.carry_out())
+        query = "&" if "?" in asked.back else "?"
+        return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
+
+    async def answer_in_thread(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return Route(path, answer_in_thread, methods=["GET", "POST"])
+
+
+def live(path: str, watch: Watch) -> Route:
+    """Return the route of a page's live part: server-sent events with the HTML of what is new.
+
+    html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the epoch millisecond of its
+    look, so that after a lost connection the header Last-Event-ID says since when nothing was seen. What
+    fails is said by an event `failure`, and is tried again.
+    """
+
+    async def events(request: Request) -> AsyncIterator[str]:
+        look: Look | None = None
+        while True:
+            now = int(time.time() * 1000)
+            try:
+                if look is None:
+                    look = await run_in_threadpool(watch, _session(request), request)
+                text = _event("message", await run_in_threadpool(look))
+            except known_errors() as error:
+                text = _event("failure", plain(failure_text(error)))
+            yield f"id: {now}\n{text or ': nothing new\n'}\n"
+            await anyio.sleep(pause_of(_session(request).deployment))
+
+    async def answer(request: Request) -> Response:
+        return StreamingResponse(events(request), media_type="text/event-stream")
+
+    return Route(path, answer)
+
+
+def render(request: Request, template: str, context: Context, status: int = 200) -> Response:
+    """Return a response with a template, in the frame that all pages have."""
+    session = _session(request)
+    return HTMLResponse(
+        render_part(
+            template,
+            request=request,
+            session=session,
+            navigation=NAVIGATION,
+            outcome=session.outcome(request.query_params.get("outcome", "")),
+            **context,
+        ),
+        status,
+    )
+
+
+def render_part(template: str, **context: Any) -> str:  # noqa: ANN401 - what a template shows
+    """Return a template's HTML without a request, such as a live part's."""
+    return _TEMPLATES.get_template(template).render(context)
+
+
+async def show_error(request: Request, error: Exception) -> Response:
+    """Return the page that says what failed, and how to go on."""
+    if isinstance(error, HTTPException):
+        reason, status = error.detail, error.status_code
+    elif isinstance(error, known_errors()):
+        reason, status = failure_text(error), 404 if isinstance(error, click.ClickException) else 502
+    else:
+        reason, status = "The console failed; the terminal in which it runs says why.", 500
+    return render(request, "error.html", {"reason": reason}, status)
+
+
+def _session(request: Request) -> Session:
+    session: Session = request.app.state.session
+    return session
+
+
+def _event(name: str, text: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in text.splitlines())
+    return f"event: {name}\n{lines}" if lines else ""
+
+
+def _visible(value: object) -> object:
+    """Return a template's value with escapes for what can't be seen, as tables of commands have them."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(seconds: float) -> Markup:
+    """Return epoch seconds as a time in UTC, which the browser shows in its own zone."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{0}">{0}</time>').format(text)
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("silvaengine_cli.console"),
+    autoescape=True,
+    finalize=_visible,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_TEMPLATES.filters["moment"] = _moment
