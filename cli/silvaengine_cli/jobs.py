@@ -9,7 +9,7 @@ from silvaengine.aws.attribute_values import decode_row
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.store import WITHDRAWN, Ledger
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
@@ -95,6 +95,8 @@ class Jobs:
             return "not found"
         if execution.state not in {"dead", "failed"}:
             return f"is {execution.state}"
+        if execution.cause == WITHDRAWN:
+            return "was cancelled by its caller"
         try:
             self.ledger.requeue(execution)
         except self._conflict:

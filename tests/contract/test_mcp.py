@@ -29,9 +29,13 @@ from silvaengine_http.gateway import Gateway
 from silvaengine_http.handler import HttpHandler
 from silvaengine_http.request import HttpCall
 
-from ..unit.http.mcp_client import DESCRIBED, TASKS, McpClient
+from ..unit.http.mcp_client import DESCRIBED, LEGACY, MODERN, TASKS, McpClient
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+TASK_METHODS = (
+    *((MODERN, f"tasks/{name}") for name in ("get", "cancel", "update", "list")),
+    *((LEGACY, f"tasks/{name}") for name in ("get", "cancel", "result", "list")),
+)
 EVENT = (Path(__file__).parents[1] / "events/http_rest_v1.json").read_text()
 
 
@@ -97,7 +101,7 @@ def world(dynamodb: Any) -> World:
     for endpoint_id, key, opened in (
         ("acme", "acme-key", names),
         ("acme", "narrow-key", names[:2]),
-        ("globex", "globex-key", names[:1]),
+        ("globex", "globex-key", names),
     ):
         entries = [{"aws_lambda_arn": ARN, "function": name, "setting": ""} for name in opened]
         put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True)
@@ -113,7 +117,7 @@ def client_of(world: World, endpoint_id: str, key: str) -> McpClient:
 
 
 def test_a_warm_list_makes_no_call(world: World) -> None:
-    """Eighty tools in two pages, and the same bytes again."""
+    """Eighty tools in two pages, and the same bytes again, for as long as the list says it may be kept."""
     client = client_of(world, "acme", "acme-key")
     cold = client.request("tools/list").body
     world.api.calls.clear()
@@ -129,12 +133,21 @@ def test_tools_and_tasks_are_the_keys_own(world: World) -> None:
         client_of(world, *each)
         for each in (("acme", "acme-key"), ("acme", "narrow-key"), ("globex", "globex-key"))
     )
-    assert [len(each.request("tools/list").result["tools"]) for each in (acme, narrow, globex)] == [50, 2, 1]
+    assert [len(each.request("tools/list").result["tools"]) for each in (acme, narrow, globex)] == [50, 2, 50]
     assert narrow.call("tool_02").error == (400, -32602)
-    assert globex.call("tool_01").error == (400, -32602)
-    task_id = acme.call("tool_00").result["taskId"]
-    assert acme.request("tasks/get", {"taskId": task_id}).result["status"] == "working"
-    for other in (narrow, globex):
-        for method in ("tasks/get", "tasks/cancel", "tasks/update"):
-            assert other.request(method, {"taskId": task_id}).error == (400, -32602)
     assert client_of(world, "globex", "acme-key").request("tools/list").status == 404
+    task_id = acme.call("tool_00").result["taskId"]
+    for other in (narrow, globex):
+        for revision, method in TASK_METHODS:
+            other.revision = revision
+            about_it, about_none = (other.request(method, {"taskId": asked}) for asked in (task_id, "0" * 32))
+            assert (about_it.status, about_it.body) == (about_none.status, about_none.body)
+            assert "error" in about_it.body
+    assert acme.request("tasks/get", {"taskId": task_id}).result["status"] == "working"
+
+
+@pytest.mark.parametrize("task_id", ["", "x" * 3000])
+def test_an_id_that_is_no_key_is_nobodys(task_id: str, world: World) -> None:
+    """A table refuses to look for it."""
+    client = client_of(world, "acme", "acme-key")
+    assert client.request("tasks/get", {"taskId": task_id}, mcp_name=task_id).error == (400, -32602)

@@ -90,9 +90,11 @@ class Gateway:
         call.log.begin_step("resolve")
         try:
             key_access, name = self._resolve_key(call, request)
-        except RequestError:
+        except SilvaEngineError as error:
             if (metadata := self._resource_metadata(call, request)) is not None:
                 return metadata
+            if request.route.function == MCP and request.method == "POST":
+                return self._mcp.refuse(call, request, error)
             raise
         if name in REQUIRED_SCOPE and self._is_operation(call, request, key_access, name):
             return self._operate(call, request, key_access, name)

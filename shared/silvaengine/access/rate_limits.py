@@ -142,8 +142,9 @@ class RateLimiter:
             states = self._take_locally([self._share(limit) for limit in limits])
         headers = rate_headers(states)
         if wait := max(state.wait for state in states):
-            headers["Retry-After"] = str(ceil(wait))
-            raise RequestError("Too many requests; try again later", status=429, headers=headers)
+            headers["Retry-After"] = seconds = str(ceil(wait))
+            message = f"Too many requests; try again in {seconds} s"  # agents don't see headers
+            raise RequestError(message, status=429, headers=headers)
         return headers
 
     def _take(self, limits: Sequence[RateLimit]) -> list[BucketState]:

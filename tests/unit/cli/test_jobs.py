@@ -52,6 +52,12 @@ def test_a_job_that_changes_meanwhile_is_neither_retried_nor_purged(jobs: Jobs) 
     assert not jobs.purge(execution)
 
 
+def test_a_job_that_its_caller_cancelled_stays_so(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its caller was told that it never runs, or that what comes of it is discarded."""
+    monkeypatch.setitem(ROW, "cause", "Withdrawn")
+    assert jobs.retry("3f2a") == "was cancelled by its caller"
+
+
 def test_a_refusal_is_told_with_its_details() -> None:
     """As the caller of the job reads it."""
     details = [{"in": "body", "path": "/n", "message": "Expected `int`", "value_type": "string"}]

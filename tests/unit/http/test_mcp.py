@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from silvaengine.access.rate_limits import RateLimit
 from silvaengine.errors import UnavailableError
 from silvaengine.protocol.messages import ExecutionRef
 
@@ -245,10 +246,31 @@ def test_failures_say_nothing_of_the_inside(world: Any, client: McpClient) -> No
     assert len(world.alerts.sent) == 2
 
 
-def test_keys_and_limits_hold(world: Any, client: McpClient) -> None:
-    """As for any request: without the scope there are no tools."""
+def test_a_key_without_the_scope_has_no_tools(world: Any, client: McpClient) -> None:
+    """As for any request; the client's user reads why."""
     world.registry.key_hashes, world.registry.scopes = (), frozenset({"jobs"})
-    assert client.request("tools/list").status == 403
+    answer = client.request("tools/list")
+    assert answer.error == (403, 403)
+    assert answer.body["error"]["message"] == "This API key is not allowed to call 'mcp'"
+
+
+def test_an_unknown_key_has_no_tools(client: McpClient) -> None:
+    """Nor has a revoked one; what is no message is refused as anywhere."""
+    client.api_key = "another"
+    answer = client.request("tools/list")
+    assert (answer.error, answer.body["id"]) == ((404, 404), 7)
+    assert "has no access to it" in answer.body["error"]["message"]
+    assert client.send("{}").body.keys() == {"error", "request_id"}
+
+
+def test_a_key_over_its_limit_comes_again_later(world: Any, client: McpClient) -> None:
+    """429 with the seconds to wait, for programs by the header and for agents in words."""
+    world.registry.limits = (RateLimit("key", "acme-key", 0.5, 1),)
+    assert client.call("comment").status == 200
+    answer = client.call("comment")
+    assert answer.error == (429, 429)
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.body["error"]["message"] == "Too many requests; try again in 2 s"
 
 
 def test_an_idempotency_key(world: Any, client: McpClient) -> None:

@@ -17,7 +17,7 @@ from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine_http.mcp.messages import INTERNAL_ERROR, INVALID_PARAMS, Members, Message, RpcError
 from silvaengine_http.mcp.results import refusal, tool_response
-from silvaengine_http.mcp.revisions import Revision
+from silvaengine_http.mcp.revisions import LEGACY, Revision
 from silvaengine_http.mcp.tools import Tool
 from silvaengine_http.request import HttpCall, Request
 from silvaengine_http.response import Response
@@ -43,8 +43,8 @@ class ToolCall(NamedTuple):
 
     @property
     def is_legacy_task(self) -> bool:
-        """Whether a legacy client asks for a task."""
-        return not self.revision.is_modern and isinstance(self.message.params.get("task"), dict)
+        """Whether a client of the one legacy revision that has tasks asks for one."""
+        return self.revision.version == LEGACY[0] and isinstance(self.message.params.get("task"), dict)
 
 
 class Result(NamedTuple):
@@ -97,6 +97,8 @@ class ToolCaller:
             terms = self._terms(asked, request, function)
             response = self._respond(asked, request, function, terms)
         except RequestError as error:  # such as an idempotency key of another request
+            if asked.is_legacy_task:  # whose client takes nothing but a task for a result
+                raise RpcError(INVALID_PARAMS, error.message) from None
             return Result(encode(refusal(error)))
         if terms is not None and terms.is_async:
             return self._begun(asked, response)
@@ -106,10 +108,8 @@ class ToolCaller:
 
     def task(self, asked: ToolCall) -> Result:
         """Return how a task stands, to modern clients with its outcome; raises RpcError for none."""
-        task = self._task(asked, self._find(asked))
-        if not asked.revision.is_modern:
-            task = {name: value for name, value in task.items() if name not in {"result", "error"}}
-        return Result(encode(task))
+        task, outcome = self._task(asked, self._find(asked))
+        return Result(encode(task | outcome if asked.revision.is_modern else task))
 
     def task_result(self, asked: ToolCall) -> Result:
         """Wait for the result of a task, as long as a response may take; raises RpcError for its error."""
@@ -119,11 +119,11 @@ class ToolCaller:
                 raise RpcError(INTERNAL_ERROR, "The task has not ended yet; ask again")
             time.sleep(_POLL_SECONDS)
             execution = self._open_executions().ledger.get(execution.job_id) or execution
-        task = self._task(asked, execution)
-        if "result" not in task:
+        task, outcome = self._task(asked, execution)
+        if "result" not in outcome:
             raise RpcError(INTERNAL_ERROR, task.get("statusMessage") or "The task was cancelled")
         meta = {_RELATED: {"taskId": execution.job_id}}
-        return Result(encode({**task["result"], "_meta": meta}))
+        return Result(encode({**outcome["result"], "_meta": meta}))
 
     def cancel(self, asked: ToolCall) -> Result:
         """Cancel a task: it won't begin or, once it runs, what comes of it is discarded.
@@ -131,13 +131,14 @@ class ToolCaller:
         Raises:
             RpcError: there is no such task or, for legacy clients, it has ended.
         """
-        execution, ledger = self._find(asked), self._open_executions().ledger
-        if execution.state in LIVE:
-            with suppress(ConditionFailedError):  # it has just changed: begun, or ended
-                ledger.withdraw(execution)
-        elif not asked.revision.is_modern:
+        is_modern = asked.revision.is_modern
+        while (execution := self._find(asked)).state in LIVE:
+            with suppress(ConditionFailedError):  # it has just begun, or ended
+                self._open_executions().ledger.withdraw(execution)
+                return Result("{}") if is_modern else self.task(asked)
+        if not is_modern:
             raise RpcError(INVALID_PARAMS, "The task has ended")
-        return Result("{}") if asked.revision.is_modern else self.task(asked)
+        return Result("{}")
 
     def update(self, asked: ToolCall) -> Result:
         """Acknowledge what no task has asked for; raises RpcError for an unknown one."""
@@ -174,7 +175,7 @@ class ToolCaller:
         job = self._open_executions().ledger.get(accepted["job_id"]) if isinstance(accepted, dict) else None
         if not (takes_task and job and asked.key_access.may(_JOBS)):
             return Result(encode({"content": [{"type": "text", "text": response.body}]}))
-        task = self._task(asked, job)
+        task, _ = self._task(asked, job)
         return Result(encode(task), "task") if is_modern else Result(encode({"task": task}))
 
     def _find(self, asked: ToolCall) -> Execution:
@@ -194,7 +195,7 @@ class ToolCaller:
         except NotFoundError:
             raise RpcError(INVALID_PARAMS, "Task not found") from None
 
-    def _task(self, asked: ToolCall, execution: Execution) -> dict[str, Any]:
+    def _task(self, asked: ToolCall, execution: Execution) -> tuple[dict[str, Any], dict[str, Any]]:
         from silvaengine_http.mcp.tasks import task_of  # lazy: only a task needs it
 
         payloads = self._open_executions().payloads

@@ -11,7 +11,7 @@ from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.events import CORS_SETTING, lists_origin
 from silvaengine.authorization.key_sets import LOOPBACK
 from silvaengine.authorization.model import unauthenticated
-from silvaengine.errors import NotFoundError, RequestError, method_not_allowed
+from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError, method_not_allowed
 from silvaengine.lru import LruCache
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.trace_context import read_traceparent
@@ -104,7 +104,18 @@ class McpServer:
         except RpcError as error:
             return failure_response(message_id, error)
         except Exception as error:  # noqa: BLE001 - a Lambda's door: what the client waits for has its own form
-            return _refused(call, request, key_access, message_id, error)
+            return _refused(call, request, message_id, error)
+
+    def refuse(self, call: HttpCall, request: Request, error: SilvaEngineError) -> Response:
+        """Return the response to a message whose key is refused, or is over a limit; raises other errors.
+
+        A client shows its user the error of JSON-RPC, and of any other body nothing.
+        """
+        try:
+            message = read_message(request.body)
+        except RpcError:
+            raise error from None
+        return _refused(call, request, message.id, error)
 
     def _answer(self, call: HttpCall, request: Request, key_access: KeyAccess, message: Message) -> Response:
         revision = read_revision(message, request.headers)
@@ -209,12 +220,10 @@ def _lacks_token(request: Request, key_access: KeyAccess, tools: Mapping[str, To
     return any(tool.needs_authorizer for tool in tools.values())
 
 
-def _refused(
-    call: HttpCall, request: Request, key_access: KeyAccess, message_id: MessageId, error: Exception
-) -> Response:
+def _refused(call: HttpCall, request: Request, message_id: MessageId, error: Exception) -> Response:
     """Return the response to a request that the platform refuses or fails to serve."""
     public = call.fail(error)
-    if public.status == 401 and token_source(key_access.settings):
+    if public.status == 401 and call.key_access and token_source(call.key_access.settings):
         public = challenged(public, call.event, request)
     code = INTERNAL_ERROR if public.status >= 500 else public.status
     data = {"request_id": call.request_id}

@@ -19,16 +19,21 @@ from silvaengine_http.mcp.results import tool_response
 type Members = dict[str, Any]
 
 
-def task_of(execution: Execution, payloads: PayloadStore, *, is_modern: bool) -> Members:
-    """Return a job as a task, with its ``result`` or ``error`` once it has ended."""
+def task_of(execution: Execution, payloads: PayloadStore, *, is_modern: bool) -> tuple[Members, Members]:
+    """Return a job as a task, and its ``result`` or ``error`` once it has ended.
+
+    A tool's refusal is a result; to legacy clients the task has failed all the same.
+    """
     outcome: Members = {}
+    failure = None
     if execution.state in LIVE:
         status = "working"
     elif execution.cause == WITHDRAWN:
         status = "cancelled"
     else:
         outcome = _outcome(execution, payloads, is_modern=is_modern)
-        status = "failed" if "error" in outcome else "completed"
+        failure = _failure(outcome, is_modern=is_modern)
+        status = "completed" if failure is None else "failed"
     end = execution.expires_at if execution.state not in LIVE else None
     members: Members = {
         "taskId": execution.job_id,
@@ -37,13 +42,12 @@ def task_of(execution: Execution, payloads: PayloadStore, *, is_modern: bool) ->
         "lastUpdatedAt": _instant(execution.changed_at),
         "ttlMs" if is_modern else "ttl": None if end is None else (end - execution.created_at) * 1000,
         "pollIntervalMs" if is_modern else "pollInterval": RETRY_SECONDS * 1000,
-        **outcome,
     }
     if status == "working" and execution.state == "accepted" and execution.attempts:
         members["statusMessage"] = f"Attempt {execution.attempts} failed; there will be another one"
-    if "error" in outcome:
-        members["statusMessage"] = outcome["error"]["message"]
-    return members
+    if failure is not None:
+        members["statusMessage"] = failure
+    return members, outcome
 
 
 def _outcome(execution: Execution, payloads: PayloadStore, *, is_modern: bool) -> Members:
@@ -56,9 +60,19 @@ def _outcome(execution: Execution, payloads: PayloadStore, *, is_modern: bool) -
         if stored.kind == "error" or not execution.result_at:
             return _failed(error.message)
         link = {"type": "resource_link", "uri": payloads.url(execution.result_at), "name": "result"}
-        return {"result": {"content": [link]}}  # too large for a response
-    result: Any = decode(response.body)
-    return {"result": result}
+        result: Any = {"content": [link]}  # too large for a response
+    else:
+        result = decode(response.body)
+    return {"result": {"resultType": "complete", **result} if is_modern else result}
+
+
+def _failure(outcome: Members, *, is_modern: bool) -> str | None:
+    """Return why a task has failed, None for one that has not."""
+    if "error" in outcome:
+        return str(outcome["error"]["message"])
+    if is_modern or not outcome["result"].get("isError"):
+        return None
+    return str(outcome["result"]["content"][0].get("text", ""))
 
 
 def _failed(message: str) -> Members:
