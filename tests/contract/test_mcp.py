@@ -21,6 +21,7 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.generation import raise_generation
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
@@ -67,10 +68,12 @@ class World:
     """A gateway on tables."""
 
     def __init__(self, dynamodb: Any) -> None:
+        self.now = 100.0
         self.api = CountingApi(dynamodb)
         reader = TableReader(lambda: self.api, "se-")
-        registry = Registry(reader, {}, stage="beta", clock=lambda: 100.0)
-        ledger = Ledger(reader, TableWriter(lambda: self.api, "se-"))
+        registry = Registry(reader, {}, stage="beta", clock=lambda: self.now)
+        self.writer = TableWriter(lambda: self.api, "se-")
+        ledger = Ledger(reader, self.writer)
         payloads = PayloadStore(lambda: None, None)
         executions = Executions(
             ledger, Dispatcher(NoInvoker(), payloads), payloads, Digests(lambda: b"secret"), 300.0
@@ -125,6 +128,20 @@ def test_a_warm_list_makes_no_call(world: World) -> None:
     rest = client.request("tools/list", {"cursor": cold["result"]["nextCursor"]}).result
     assert len(cold["result"]["tools"]) + len(rest["tools"]) == 80
     assert world.api.calls == []
+
+
+def test_a_list_is_true_for_its_ttl(world: World) -> None:
+    """While the registry stays as it is so does the list; a change is in it once the ttl is over."""
+    client = client_of(world, "acme", "narrow-key")
+    world.now += 5  # the registry's first look at its generation
+    first = client.request("tools/list").body
+    ttl = first["result"]["ttlMs"] / 1000
+    world.now += ttl
+    assert client.request("tools/list").body == first
+    world.writer.delete(FUNCTIONS, {"aws_lambda_arn": ARN, "function": "tool_01"})
+    raise_generation(world.writer)
+    world.now += ttl
+    assert [tool["name"] for tool in client.request("tools/list").result["tools"]] == ["tool_00"]
 
 
 def test_tools_and_tasks_are_the_keys_own(world: World) -> None:

@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from silvaengine.access.rate_limits import RateLimit
 from silvaengine.errors import UnavailableError
 from silvaengine.protocol.messages import ExecutionRef
+from silvaengine_worker.results import to_json_value
+from silvaengine_worker.typed.schemas import describe_signature
 
 from .issuers import NAME, Issuer
-from .mcp_client import DESCRIBED, LEGACY, META, MODERN, McpClient, add_tool
+from .mcp_client import DESCRIBED, LEGACY, META, MODERN, McpClient, Members, add_tool
 
 type EventOf = Callable[..., dict[str, Any]]
 
@@ -175,40 +180,150 @@ def test_a_call(world: Any, client: McpClient, log_line: Callable[[], Any]) -> N
     assert (line["function"], line["status"], line["endpoint_id"]) == ("comment", 200, "acme")
 
 
-def test_what_functions_return(world: Any, client: McpClient, legacy: McpClient) -> None:
-    """Text stays text, and is structured where it is JSON; earlier revisions structure objects alone."""
-    for revision, of_list in ((LEGACY, None), (MODERN, [1])):
-        client.revision = revision
-        world.responses("text", "plain: text: here")
-        result = client.call("comment").result
-        assert result["content"] == [{"type": "text", "text": "plain: text: here"}]
-        assert "structuredContent" not in result
-        world.responses("json", [1])
-        assert client.call("comment").result.get("structuredContent") == of_list
-        world.responses("text", '{"a": 1}')
-        assert client.call("comment").result["structuredContent"] == {"a": 1}
+def proxy(body: str, media_type: str = "", **more: Any) -> tuple[str, Any]:
+    """Return a worker's response that is a whole HTTP response."""
+    return "json", {"statusCode": 200, "headers": {"Content-Type": media_type}, "body": body, **more}
+
+
+def text(value: str) -> Members:
+    """Return text as content."""
+    return {"type": "text", "text": value}
+
+
+def embedded(media_type: str) -> Members:
+    """Return the bytes `hi` as an embedded resource."""
+    return {
+        "type": "resource",
+        "resource": {"uri": "urn:silvaengine:result", "mimeType": media_type, "blob": "aGk="},
+    }
+
+
+NONE = object()  # no structured content
 
 
 @pytest.mark.parametrize(
-    ("media_type", "content"),
+    ("returned", "content", "structured"),
     [
-        ("image/png", {"type": "image", "data": "aGk=", "mimeType": "image/png"}),
-        ("audio/wav", {"type": "audio", "data": "aGk=", "mimeType": "audio/wav"}),
+        (("text", "plain: text: here"), text("plain: text: here"), NONE),
+        (("text", '{"a": 1}'), text('{"a": 1}'), {"a": 1}),
+        (("text", "[1]"), text("[1]"), [1]),
+        (("text", "12"), text("12"), NONE),  # it says no more than the text
+        (("json", {"a": 1}), text('{"a": 1}'), {"a": 1}),
+        (("json", [1, "ä"]), text('[1, "ä"]'), [1, "ä"]),
+        (("json", []), text("[]"), []),
+        (("json", 1.5), text("1.5"), 1.5),
+        (("json", True), text("true"), True),
+        (("json", None), text("null"), None),
+        (("base64", "aGk="), embedded("application/octet-stream"), NONE),
+        (proxy("hello", "text/plain"), text("hello"), NONE),
+        (proxy('{"a": 1}', "application/json"), text('{"a": 1}'), {"a": 1}),
         (
-            "application/pdf",
-            {
-                "type": "resource",
-                "resource": {"uri": "urn:silvaengine:result", "mimeType": "application/pdf", "blob": "aGk="},
-            },
+            proxy("aGk=", "Image/PNG; q=1", isBase64Encoded=True),
+            {"type": "image", "data": "aGk=", "mimeType": "image/png"},
+            NONE,
         ),
+        (
+            proxy("aGk=", "audio/wav", isBase64Encoded=True),
+            {"type": "audio", "data": "aGk=", "mimeType": "audio/wav"},
+            NONE,
+        ),
+        (proxy("aGk=", "application/pdf", isBase64Encoded=True), embedded("application/pdf"), NONE),
+        (proxy("aGk=", isBase64Encoded=True), embedded("application/octet-stream"), NONE),
     ],
 )
-def test_bytes(media_type: str, content: Any, world: Any, client: McpClient) -> None:
-    """They are content of their own kind."""
-    headers = {"Content-Type": media_type}
-    response = {"statusCode": 200, "headers": headers, "body": "aGk=", "isBase64Encoded": True}
-    world.responses("json", response)
-    assert client.call("comment").result["content"] == [content]
+def test_what_functions_return(
+    returned: tuple[Any, Any], content: Members, structured: object, world: Any, client: McpClient
+) -> None:
+    """Each is content of its own kind; JSON is structured, too, to earlier clients only if an object.
+
+    specification/2026-07-28/server/tools, "Tool Result"; a task's result is the same.
+    """
+    for client.revision, has_structure in (
+        (MODERN, structured is not NONE),
+        (LEGACY, isinstance(structured, dict)),
+    ):
+        world.responses(*returned)
+        result = client.call("comment").result
+        assert result["content"] == [content]
+        assert ("structuredContent" in result, "isError" in result) == (has_structure, False)
+        assert not has_structure or result["structuredContent"] == structured
+
+
+@pytest.mark.parametrize(
+    ("returned", "status"),
+    [
+        (("base64", "no base64"), 502),
+        (proxy("no base64", "image/png", isBase64Encoded=True), 502),
+        (("json", {"statusCode": 200, "body": 1}), 502),
+        (("json", {"statusCode": "soon"}), 502),
+        (("text", "x" * 6_291_456), 502),
+    ],
+)
+def test_what_cannot_be_sent_is_an_error(
+    returned: tuple[Any, Any], status: int, world: Any, client: McpClient
+) -> None:
+    """JSON-RPC's, and nothing is sent of what was well."""
+    world.responses(*returned)
+    answer = client.call("comment")
+    assert answer.error == (status, -32603)
+    assert answer.body.keys() == {"jsonrpc", "id", "error"}
+
+
+@dataclass
+class Line:
+    """A line of an order."""
+
+    title: str
+    due: date | None = None
+
+
+def order() -> Line:
+    """Return an object, which has one schema for both revisions."""
+    return Line("Ink", date(2026, 1, 31))
+
+
+def orders() -> list[Line]:
+    """Return a list."""
+    return [Line("Ink")]
+
+
+def amounts() -> dict[str, int]:
+    """Return an object of anybody's names."""
+    return {"Ink": 3}
+
+
+def amount() -> int | None:
+    """Return a scalar."""
+    return None
+
+
+@pytest.mark.parametrize("function", [order, orders, amounts, amount])
+@pytest.mark.parametrize("revision", [MODERN, LEGACY])
+def test_a_result_is_as_its_output_schema_says(
+    revision: str, function: Callable[[], object], world: Any, client: McpClient
+) -> None:
+    """'Servers MUST provide structured results that conform to this schema': specification/…/server/tools."""
+    add_tool(world, "made", describe_signature(function))
+    client.revision = revision
+    (tool,) = (each for each in client.request("tools/list").result["tools"] if each["name"] == "made")
+    world.responses("json", to_json_value(function()))
+    result = client.call("made").result
+    assert ("outputSchema" in tool) == ("structuredContent" in result)
+    if "outputSchema" in tool:
+        assert revision == MODERN or tool["outputSchema"]["type"] == "object"
+        Draft202012Validator(tool["outputSchema"]).validate(result["structuredContent"])
+
+
+def whole() -> dict[str, Any]:
+    """Return what may be a whole HTTP response."""
+    return {"statusCode": 200, "body": "hello"}
+
+
+def test_a_result_that_may_be_a_whole_response_has_no_schema(world: Any, client: McpClient) -> None:
+    """It may be text; clients refuse a result without structured content where there is a schema."""
+    add_tool(world, "whole", describe_signature(whole))
+    (tool,) = (each for each in client.request("tools/list").result["tools"] if each["name"] == "whole")
+    assert "outputSchema" not in tool
 
 
 def test_refusals_can_be_acted_on(world: Any, client: McpClient) -> None:

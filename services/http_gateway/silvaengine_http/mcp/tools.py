@@ -93,7 +93,7 @@ def _tool(function: Described) -> Tool:
         members["annotations"] = annotations
     legacy = {**members, "execution": {"taskSupport": "optional"}}
     result = text.get("result")
-    if function.is_typed and result and not function.is_job and not may_send_text(function):
+    if function.is_typed and result and not (function.is_job or may_send_text(function) or _is_open(result)):
         members["outputSchema"] = result
         if _is_object(result):  # in earlier revisions nothing else may be structured, nor said by a reference
             legacy["outputSchema"] = {**result, "type": "object"}
@@ -103,6 +103,14 @@ def _tool(function: Described) -> Tool:
         "POST" if "POST" in methods else methods[0],
         "body" in schema.get("properties", {}),
         bool(function.config.get("auth_required")),
+    )
+
+
+def _is_open(schema: Members) -> bool:
+    """Return whether a result may be any object, among them a whole HTTP response, which may be text."""
+    return any(
+        {"additionalProperties": True, **each} == {"additionalProperties": True, **_ANYTHING}
+        for each in schema.get("anyOf", [schema])
     )
 
 
