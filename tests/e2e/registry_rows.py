@@ -14,6 +14,7 @@ ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
 LIMITED_ENDPOINT = "e2e-limited"
 BILLED_ENDPOINT = "e2e-billed"
+AGENTS_ENDPOINT, AGENTS_LIMITED_ENDPOINT = "agents", "agents-limited"
 LARGE_ROW, LARGE_SETTINGS = 350_000, 1_400_000  # more than an event takes, in rows that DynamoDB takes
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
@@ -37,6 +38,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "effect_later": {"funct_type": "Event", "max_attempts": 3, "backoff_seconds": 1, "setting": "e2e"},
     "large": {},
     "wait": {},
+    "work": {"funct_type": "Event"},
     "read_table": {},
     "number": {},
     "total": {"typed": True},
@@ -118,6 +120,15 @@ class Rows:
         self.put("endpoints", endpoint_id=BILLED_ENDPOINT, special_connection=True)
         entries = [_entry(worker_arn, name) for name in ("metered", "metered_later")]
         self.put("connections", endpoint_id=BILLED_ENDPOINT, api_key=API_KEY, functions=entries)
+
+    def put_agents(self, worker_arn: str) -> None:
+        """Make functions the tools of an endpoint, and of one that lets in two calls at once."""
+        limit = {"per_second": Decimal("0.01"), "burst": 2}
+        entries = [_entry(worker_arn, name) for name in ("count", "effect_later", "number", "work")]
+        for endpoint_id, limits in ((AGENTS_ENDPOINT, {}), (AGENTS_LIMITED_ENDPOINT, {"rate_limit": limit})):
+            self.put("endpoints", endpoint_id=endpoint_id, special_connection=True, **limits)
+            self.put("connections", endpoint_id=endpoint_id, api_key=API_KEY, functions=entries)
+            self.put("configdata", setting_id=f"beta_core_{endpoint_id}", variable="mcp", value=True)
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from ..node import path_with_node
 from . import conformance_tools, mcp_python, mcp_typescript
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY, Desk
+from .registry_rows import AGENTS_ENDPOINT, AGENTS_LIMITED_ENDPOINT, API_KEY
+from .test_backpressure import let_time_pass
+from .test_keys import Operator
 
 PYTHON_SDK = "mcp==2.3.0"
 TYPESCRIPT_SDK = "@modelcontextprotocol/client@2.4.0"
@@ -60,19 +64,19 @@ TOOLS = ["change_ticket", "count_tickets", "find_tickets", "open_ticket", "ticke
 TICKET = {"number": 3, "title": "It's broken", "state": "open", "labels": [], "due": None}
 
 
-def with_python(*arguments: str) -> Any:
-    """Return what the SDK for Python sees."""
+def with_python(source: str, *arguments: str) -> list[str]:
+    """Return the command that runs a program of the SDK for Python."""
     uv = (find_uv(Path.cwd()), "run", "--quiet", "--no-project", "--python", sys.executable)
-    command = [*uv, "--with", PYTHON_SDK, "python", "-c", mcp_python.SOURCE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [*uv, "--with", PYTHON_SDK, "python", "-c", source, *arguments]
 
 
 def test_the_python_sdk(deployment: Deployment, desk: Desk) -> None:
-    """It lists, calls and waits, by the newest revision and by the one before; a revoked key ends it."""
+    """It lists, calls and waits, by the newest revision and by the one before; other keys see nothing."""
     path = f"/core/{ENDPOINT}/mcp"
-    modern, legacy = with_python(f"{deployment.outputs.api_url}{path}", KEY)
+    command = with_python(mcp_python.DESK, f"{deployment.outputs.api_url}{path}", KEY)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    modern, legacy = json.loads(done.stdout)
     assert (modern.pop("version"), legacy.pop("version")) == ("2026-07-28", "2025-11-25")
     assert modern.pop("counted") == {"open": 1}
     assert legacy.pop("counted")["status"] == "accepted"
@@ -88,6 +92,106 @@ def test_the_python_sdk(deployment: Deployment, desk: Desk) -> None:
     assert deployment.api.post(path, listing, {"x-api-key": KEY}).status == 200
     assert deployment.api.post(path, listing, {"x-api-key": "another"}).status in {403, 404}
     assert deployment.api.post("/core/demo/mcp", listing).json()["result"] == {"tools": []}
+
+
+class Steps:
+    """What happens to the platform between an agent's steps."""
+
+    def __init__(self, deployment: Deployment, operate: Operator, key_id: str, folder: Path) -> None:
+        self._deployment = deployment
+        self._operate = operate
+        self._key_id = key_id
+        self._folder = folder
+
+    def cancel(self, task_id: str) -> None:
+        """Let a task run that is about to be cancelled, where a worker has room."""
+        if not (self._folder / "running").exists():
+            self._wait_for(task_id, "running")
+
+    def no_room(self, _: None) -> None:
+        """Leave the worker without concurrency: no task begins."""
+        self._functions.put_function_concurrency(
+            FunctionName=self._deployment.outputs.worker_arn, ReservedConcurrentExecutions=0
+        )
+
+    def room(self, _: None) -> None:
+        """Take that back."""
+        self._functions.delete_function_concurrency(FunctionName=self._deployment.outputs.worker_arn)
+
+    def kill(self, task_id: str) -> None:
+        """Let the time of a worker that has ended without a word be over, and the sweeper come."""
+        self._wait_for(task_id, "running")
+        let_time_pass(self._deployment, task_id)
+        assert self._deployment.sweep()["dispatched"] == 1
+
+    def revoke(self, _: None) -> None:
+        """Revoke the agent's key."""
+        self._operate("keys", "revoke", self._key_id, "--endpoint", AGENTS_ENDPOINT)
+
+    @property
+    def _functions(self) -> Any:
+        return self._deployment.engine.client("lambda")
+
+    def _wait_for(self, task_id: str, state: str) -> None:
+        table = f"{self._deployment.outputs.table_prefix}executions"
+        deadline = time.monotonic() + 20
+        while True:
+            row = self._deployment.engine.client("dynamodb").get_item(
+                TableName=table, Key={"job_id": {"S": task_id}}, ConsistentRead=True
+            )["Item"]
+            if row["state"]["S"] == state:
+                return
+            assert time.monotonic() < deadline, row
+            time.sleep(0.1)
+
+
+def test_an_agent_with_long_tasks(deployment: Deployment, tmp_path: Path) -> None:
+    """One is followed to its end, two are cancelled, one's worker is killed; then a limit, and a revoked key.
+
+    By the SDK for Python: what it sees is what an agent reads.
+    """
+    operate, url = Operator(deployment), f"{deployment.outputs.api_url}/core"
+    deployment.rows.put_agents(deployment.outputs.worker_arn)
+    made = operate("keys", "create", "--endpoint", AGENTS_ENDPOINT, "--like", API_KEY)
+    steps = Steps(deployment, operate, made["key_id"], tmp_path)
+    limited = f"{url}/{AGENTS_LIMITED_ENDPOINT}/mcp"
+    command = with_python(
+        mcp_python.AGENT, f"{url}/{AGENTS_ENDPOINT}/mcp", made["api_key"], limited, API_KEY, str(tmp_path)
+    )
+    seen: Any = None
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as agent:
+        assert agent.stdin
+        assert agent.stdout
+        assert agent.stderr
+        try:
+            for line in agent.stdout:
+                name, value = json.loads(line)
+                if name == "seen":
+                    seen = value
+                else:
+                    getattr(steps, name.replace(" ", "_"))(value)
+                print(file=agent.stdin, flush=True)
+        finally:
+            steps.room(None)
+        assert seen, agent.stderr.read()
+    assert seen["long"] == {"cancelled": False}
+    assert seen["halfway"] == [True, "That is far enough"]
+    assert (seen["running"], seen["waiting"]) == ({"status": "cancelled"}, {"status": "cancelled"})
+    assert seen["killed"] == {"call": "1", "attempt": 2}
+    code, message = seen["limited"]
+    assert (code, bool(re.fullmatch(r"Too many requests; try again in \d+ s", message))) == (429, True)
+    assert seen["revoked"] == [
+        404,
+        f"Endpoint {AGENTS_ENDPOINT!r} does not exist, or this API key has no access to it",
+    ]
+    assert (tmp_path / "running").read_text() == "cancelled"
+    assert not (tmp_path / "waiting").exists()
+    assert len((tmp_path / "killed").read_text().splitlines()) == 1
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    refused = deployment.api.post(f"/core/{AGENTS_LIMITED_ENDPOINT}/mcp", listing, {"x-api-key": API_KEY})
+    assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
 
 
 def with_node(folder: Path, *command: str) -> str:

@@ -266,6 +266,16 @@ def wait(seconds: float) -> str:
     return json.dumps("done")
 
 
+def work(path: str, seconds: float) -> Mapping[str, bool]:
+    """Take a while, or until nobody wants the result any more; the file tells of begin and end."""
+    current, end = current_invocation(), time.monotonic() + float(seconds)
+    Path(path).write_text("begun")
+    while not (cancelled := current.cancelled) and time.monotonic() < end:
+        time.sleep(0.1)
+    Path(path).write_text("cancelled" if cancelled else "ended")
+    return {"cancelled": cancelled}
+
+
 def read_table(table: str) -> str:
     """Try what the worker's role must not allow; answer AWS's error code."""
     tables: Any = Session().create_client("dynamodb", "us-east-1")
