@@ -24,11 +24,12 @@ SECTIONS = {
     "events": "Event batch",
     "cache": "Cache",
     "trace": "Trace",
+    "mcp": "MCP",
     "canary": "Canary",
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "canary", "events", "memory", "publish", "saved", "trace"}
+FROM_SOURCE = {"cache", "canary", "events", "mcp", "memory", "publish", "saved", "trace"}
 """Those that need no artefact, or make it."""
 
 DEPLOYS = {"publish", "saved"}
