@@ -1,6 +1,9 @@
-"""A program of the official TypeScript SDK: what it sees of the tools of a desk."""
+"""Programs of the official TypeScript SDK: what it sees of the tools of a desk, and an agent with tasks.
 
-SOURCE = """\
+Of tasks it has the schemas of 2025-11-25, and no more for a modern server.
+"""
+
+DESK = """\
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
 const [url, key] = process.argv.slice(2);
@@ -23,4 +26,29 @@ for (const mode of ["auto", "legacy"]) {
   await client.close();
 }
 console.log(JSON.stringify(seen));
+"""
+
+AGENT = """\
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { CallToolResultSchema, CancelTaskResultSchema } from "@modelcontextprotocol/core";
+import { CreateTaskResultSchema, GetTaskResultSchema } from "@modelcontextprotocol/core";
+
+const [url, key, folder] = process.argv.slice(2);
+const options = { requestInit: { headers: { "x-api-key": key } } };
+const client = new Client({ name: "agent", version: "1" }, { versionNegotiation: { mode: "legacy" } });
+await client.connect(new StreamableHTTPClientTransport(new URL(url), options));
+
+async function begin(file, seconds) {
+  const params = { name: "work", arguments: { path: `${folder}/${file}`, seconds }, task: {} };
+  const { task } = await client.request({ method: "tools/call", params }, CreateTaskResultSchema);
+  return { taskId: task.taskId };
+}
+
+const long = await begin("long", 1);
+const result = await client.request({ method: "tasks/result", params: long }, CallToolResultSchema);
+const after = await client.request({ method: "tasks/get", params: long }, GetTaskResultSchema);
+const unwanted = await begin("unwanted", 15);
+const cancelled = await client.request({ method: "tasks/cancel", params: unwanted }, CancelTaskResultSchema);
+console.log(JSON.stringify([result.structuredContent, after.status, cancelled.status]));
+await client.close();
 """

@@ -18,6 +18,7 @@ from silvaengine_cli.publishing.publisher import publish
 from silvaengine_cli.uv import find_uv
 
 from ..node import path_with_node
+from ..readme.blocks import pattern, read_blocks, read_commands
 from . import conformance_tools, mcp_python, mcp_typescript
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY, Desk
@@ -25,6 +26,7 @@ from .registry_rows import AGENTS_ENDPOINT, AGENTS_LIMITED_ENDPOINT, API_KEY
 from .test_backpressure import let_time_pass
 from .test_keys import Operator
 
+PAGE = Path(__file__).parents[2] / "docs/mcp.md"
 PYTHON_SDK = "mcp==2.3.0"
 TYPESCRIPT_SDK = "@modelcontextprotocol/client@2.4.0"
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
@@ -92,6 +94,19 @@ def test_the_python_sdk(deployment: Deployment, desk: Desk) -> None:
     assert deployment.api.post(path, listing, {"x-api-key": KEY}).status == 200
     assert deployment.api.post(path, listing, {"x-api-key": "another"}).status in {403, 404}
     assert deployment.api.post("/core/demo/mcp", listing).json()["result"] == {"tools": []}
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_pages_first_calls(deployment: Deployment) -> None:
+    """docs/mcp.md shows what curl prints."""
+    (block,) = (each for each in read_blocks(PAGE.read_text()) if each.language == "console")
+    commands = [*read_commands(block.text)]
+    variables = {"URL": f"{deployment.outputs.api_url}/core/{ENDPOINT}/mcp", "SILVAENGINE_API_KEY": KEY}
+    done = subprocess.run(
+        ["/bin/bash", "-c", "\n".join(command.line for command in commands)],
+        env={"PATH": os.defpath, **variables}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert pattern("".join(command.output for command in commands)).search(done.stdout), done.stdout
 
 
 class Steps:
@@ -206,14 +221,18 @@ def with_node(folder: Path, *command: str) -> str:
 @pytest.mark.timeout(0)
 @pytest.mark.usefixtures("desk")
 def test_the_typescript_sdk(deployment: Deployment, tmp_path: Path) -> None:
-    """It lists, calls and is refused by both revisions; it takes no tasks, and gets a job's id."""
+    """It lists, calls and is refused by both revisions; it takes tasks by the earlier, else a job's id."""
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "desk.js").write_text(mcp_typescript.SOURCE)
+    (tmp_path / "desk.js").write_text(mcp_typescript.DESK)
+    (tmp_path / "agent.js").write_text(mcp_typescript.AGENT)
     with_node(tmp_path, "npm", "install", "--silent", "--ignore-scripts", TYPESCRIPT_SDK)
-    url = f"{deployment.outputs.api_url}/core/{ENDPOINT}/mcp"
-    assert json.loads(with_node(tmp_path, "node", "desk.js", url, KEY)) == [
+    url = f"{deployment.outputs.api_url}/core"
+    assert json.loads(with_node(tmp_path, "node", "desk.js", f"{url}/{ENDPOINT}/mcp", KEY)) == [
         [version, TOOLS, TICKET, [True, True], "accepted"] for version in ("2026-07-28", "2025-11-25")
     ]
+    deployment.rows.put_agents(deployment.outputs.worker_arn)
+    agent = with_node(tmp_path, "node", "agent.js", f"{url}/{AGENTS_ENDPOINT}/mcp", API_KEY, str(tmp_path))
+    assert json.loads(agent) == [{"cancelled": False}, "completed", "cancelled"]
 
 
 @pytest.mark.nightly
