@@ -48,7 +48,7 @@ def _log():
     log = InvocationLog("http", encode)
     for stage in ("resolve", "authorize", "invoke"):
         log.begin_step(stage)
-    log.add(request_id="0" * 32, status=200)
+    log.request_id = "0" * 32
     log.add(area="core", endpoint_id="demo", function="hello")
     log.add(function="hello", key_id="public")
     log.add(status=200)

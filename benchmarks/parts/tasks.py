@@ -44,7 +44,8 @@ def _hooks():
 
 def _log():
     log = InvocationLog("tasks", encode)
-    log.add(request_id="0" * 32, status=500)
+    log.request_id = "0" * 32
+    log.add(status=500)
     log.add(source="direct", endpoint_id="demo", function="hello")
     log.add(status=200)
     log.emit()

@@ -48,7 +48,8 @@ def _payload():
 
 def _log():
     log = InvocationLog("websocket", encode)
-    log.add(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
+    log.request_id = "0" * 32
+    log.add(status=200, route="$default", endpoint_id="demo", area="core")
     log.add(function="hello")
     for stage in ("resolve", "authorize", "invoke"):
         log.begin_step(stage)

@@ -11,7 +11,7 @@ from silvaengine_demo.greetings import Greetings
 from benchmarks.parts import choose
 from benchmarks.peers.request import CONTEXT
 from silvaengine.context import bind
-from silvaengine.observability.logging import InvocationLog
+from silvaengine.observability.logging import InvocationLog, encode_shared
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import worker
 from silvaengine_worker.app import handler
@@ -41,7 +41,7 @@ def bare():
 
 
 def _log():
-    log = InvocationLog("worker")
+    log = InvocationLog("worker", encode_shared)
     WorkerEvent(PAYLOAD, CONTEXT, log, None)
     log.begin_step("invoke")
     log.emit()

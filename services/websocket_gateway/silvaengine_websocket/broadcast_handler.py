@@ -32,8 +32,9 @@ class BroadcastHandler:
     def __call__(self, call: LambdaEvent) -> dict[str, Any]:
         """Broadcast a worker's frame; the response, a refusal too, has the form of a worker's."""
         members = call.event if isinstance(call.event, dict) else {}
-        call.request_id, endpoint_id = str(members.get("request_id")), str(members.get("endpoint_id"))
-        call.log.identify(call.request_id, read_traceparent(members.get("traceparent")))
+        call.request_id = call.log.request_id = str(members.get("request_id"))
+        endpoint_id = str(members.get("endpoint_id"))
+        call.log.follow(read_traceparent(members.get("traceparent")))
         call.log.add(endpoint_id=endpoint_id)
         try:
             self._tokens.check(endpoint_id, str(members.get("grant")))

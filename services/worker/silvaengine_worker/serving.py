@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.errors import UnavailableError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
-from silvaengine.protocol.json_codec import encode_by_loaded
+from silvaengine.observability.logging import encode_shared
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.release import NO_RELEASE, Release
@@ -185,6 +185,4 @@ class CallServer:
 
 def create_handler(server: CallServer, alerts: AlertPublisher) -> Handler:
     """Return a Lambda handler built from these parts."""
-    return lambda_handler(
-        "worker", partial(WorkerEvent, alerts=alerts), lambda: server.serve, encode_by_loaded
-    )
+    return lambda_handler("worker", partial(WorkerEvent, alerts=alerts), lambda: server.serve, encode_shared)

@@ -37,8 +37,9 @@ class LambdaEvent:
         self.event = event
         self.context = context
         self.log = log
-        self.request_id = urandom(16).hex() if request_id is None else request_id
-        log.identify(self.request_id, traceparent)
+        self.request_id = log.request_id = urandom(16).hex() if request_id is None else request_id
+        if traceparent is not None:
+            log.follow(traceparent)
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
@@ -62,7 +63,7 @@ def lambda_handler[Event: LambdaEvent](
     service: str,
     read: Callable[[Any, Any, InvocationLog], Event],
     open_serve: Callable[[], Callable[[Event], object]],
-    encode: Callable[[object], str] = encode_line,
+    encode: Callable[[dict[str, object]], str] = encode_line,
 ) -> Handler:
     """Return a handler; whatever becomes of an event, it has one log line.
 

@@ -7,16 +7,16 @@ quotes of them is redacted.
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from os import urandom
+from time import perf_counter_ns
 
 from silvaengine.context import CurrentInvocation, current_invocation, read_from
 from silvaengine.observability.printed import keep_apart, write_line
 from silvaengine.observability.redaction import redact
-from silvaengine.protocol.json_codec import standard_encoder
+from silvaengine.protocol.json_codec import encode_by_loaded, standard_encoder
 from silvaengine.protocol.trace_context import LENGTH, SAMPLED, TRACE_ID
 from silvaengine.settings import MEMORY_MB, Settings
 
@@ -26,6 +26,7 @@ TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quo
 # By which an invocation's time is billed. As text: to encode a number more costs a worker's call 1 %.
 _END = f',"memory_mb":{MEMORY_MB}}}\n'
 
+_DIGITS = [f"{number:02}" for number in range(100)]  # to format a float costs twice as much
 encode_line = standard_encoder()
 _invocations = count()
 _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones would cost each call ten times
@@ -42,21 +43,15 @@ class InvocationLog:
         encode: returns the line's JSON text.
     """
 
-    def __init__(self, service: str, encode: Callable[[object], str] = encode_line) -> None:
-        self._encode = encode
-        self._started_at = time.perf_counter()
-        self._steps: list[str] = []
-        self._times: list[float] = []
+    def __init__(self, service: str, encode: Callable[[dict[str, object]], str] = encode_line) -> None:
         number = next(_invocations)
-        self.request_id = ""
-        self._span_id = f"{_first_span + number:016x}"
+        self._encode = encode
+        self._began = perf_counter_ns()
+        self._step, self._step_began, self._times = "", 0, ""
+        self._span_id = (_first_span + number).to_bytes(8).hex()
         self._caller: str | None = None
-        self._fields: dict[str, object] = {
-            "service": service,
-            "cold_start": number == 0,
-            "request_id": "",
-            "status": 200,
-        }
+        self.request_id = ""
+        self._fields: dict[str, object] = {"service": service, "cold_start": number == 0, "status": 200}
 
     @property
     def traceparent(self) -> str:
@@ -70,51 +65,60 @@ class InvocationLog:
     def _own_trace(self) -> str:
         return self.request_id.replace("-", "")
 
-    def identify(self, request_id: str, traceparent: object = None) -> None:
-        """Take the id of the call that the invocation is, and the trace that another Lambda says it is in.
-
-        That one has checked what came from outside.
-        """
-        self.request_id = self._fields["request_id"] = request_id
+    def follow(self, traceparent: object) -> None:
+        """Make the invocation a span of its caller's trace, which others have checked; None leaves its own."""
         if isinstance(traceparent, str) and len(traceparent) == LENGTH:
             self._caller = traceparent
 
-    def follow(self, traceparent: str | None) -> None:
-        """Make the invocation a span of its caller's trace; without one it stays in its own."""
-        self._caller = traceparent or self._caller
-
-    def _span_members(self) -> str:
-        """Return the span's ids as JSON: hex digits, which need no encoder."""
-        ids, request_id, caller = f',"span_id":"{self._span_id}"', self.request_id, self._caller
+    def _ids(self) -> str:
+        """Return the ids as JSON; the span's are hex digits, which need no encoder."""
+        request_id, caller = self.request_id, self._caller
+        text = f'"{request_id}"' if request_id.isalnum() else encode_line(request_id)
+        ids = f',"request_id":{text},"span_id":"{self._span_id}"'
         if caller is not None:
             ids = f'{ids},"parent_id":"{caller[36:52]}"'
             return ids if caller[3:35] == request_id else f'{ids},"trace_id":"{caller[3:35]}"'
         return ids if len(request_id) != UUID_LENGTH else f'{ids},"trace_id":"{self._own_trace}"'
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
-        """Add fields: ids, tenant, area, function, status."""
+        """Add fields: tenant, area, function, status."""
         self._fields |= fields
 
     def fields(self, *names: str) -> dict[str, object]:
         """Return those of the fields that the line has so far."""
-        return {name: self._fields[name] for name in names if name in self._fields}
+        fields = {"request_id": self.request_id, **self._fields}
+        return {name: fields[name] for name in names if name in fields}
 
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
-        self._steps.append(f"{step}_ms")
-        self._times.append(time.perf_counter())
+        now = perf_counter_ns()
+        if self._step:
+            hundredths = (now - self._step_began) // 10_000
+            self._times += f',"{self._step}_ms":{hundredths // 100}.{_DIGITS[hundredths % 100]}'
+        self._step, self._step_began = step, now
 
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
-        fields, times, end = self._fields, self._times, time.perf_counter()
-        for number, step in enumerate(self._steps, 1):
-            following = times[number] if number < len(times) else end
-            fields[step] = int((following - times[number - 1]) * 100_000) / 100
+        self.begin_step("")
         if read_from:
-            fields["read_from"] = " ".join(sorted(read_from))
+            self.add(read_from=" ".join(sorted(read_from)))
             read_from.clear()
-        fields["total_ms"] = int((end - self._started_at) * 100_000) / 100
-        write_line(f"{self._encode(fields)[:-1]}{self._span_members()}{_END}", sys.stdout)
+        hundredths = (self._step_began - self._began) // 10_000
+        times = f'{self._times},"total_ms":{hundredths // 100}.{_DIGITS[hundredths % 100]}'
+        write_line(f"{self._encode(self._fields)[:-1]}{self._ids()}{times}{_END}", sys.stdout)
+
+
+def encode_shared(fields: dict[str, object]) -> str:
+    """Return what ``encode_by_loaded`` does of a line's fields, kept for the next one with the same."""
+    try:
+        return _encode_kept(tuple(fields), tuple(fields.values()))
+    except TypeError:  # one has members, and so is no key
+        return encode_by_loaded(fields)
+
+
+@lru_cache(128)
+def _encode_kept(names: tuple[str, ...], values: tuple[object, ...]) -> str:
+    return encode_by_loaded(dict(zip(names, values, strict=True)))
 
 
 class _Lines:

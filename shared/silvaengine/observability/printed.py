@@ -15,12 +15,12 @@ _FIELD = '"total_ms"'  # each line of the platform has it
 class Printed:
     """A text stream in which a printed line that resembles the platform's is marked at its end.
 
-    All but writing is the stream's own.
+    All but writing is the stream's own. ``begun`` is the line that isn't ended, as far as it matters.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self._unended = ""
+        self.begun = ""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         """Return what the stream has."""
@@ -30,11 +30,11 @@ class Printed:
         """Write a text, which may have lines, the begin of one, or what one goes on with."""
         *ended, rest = text.split("\n")
         for number, part in enumerate(ended):
-            if _resembles_line(self._unended + part):
+            if _resembles_line(self.begun + part):
                 ended[number] += MARK
-            self._unended = ""
-        if not self._unended.lstrip() or _may_be_object(self._unended):
-            self._unended += rest
+            self.begun = ""
+        if not self.begun.lstrip() or _may_be_object(self.begun):
+            self.begun += rest
         self.stream.write("\n".join((*ended, rest)))
         return len(text)
 
@@ -42,11 +42,6 @@ class Printed:
         """Write several texts."""
         for text in texts:
             self.write(text)
-
-    def end_line(self) -> None:
-        """End a line that was begun."""
-        if self._unended:
-            self.write("\n")
 
 
 def keep_apart() -> None:
@@ -58,9 +53,10 @@ def keep_apart() -> None:
 def write_line(text: str, out: TextIO) -> None:
     """Write a line of the platform's, with its end, to a stream, which may be of what is printed."""
     if isinstance(out, Printed):
-        out.end_line()
-        if isinstance(sys.stderr, Printed):  # Lambda may read both from one pipe
-            sys.stderr.end_line()
+        if out.begun:
+            out.write("\n")
+        if isinstance(sys.stderr, Printed) and sys.stderr.begun:  # Lambda may read both from one pipe
+            sys.stderr.write("\n")
         out = out.stream
     out.write(text)
     out.flush()

@@ -26,7 +26,8 @@ def current() -> CurrentInvocation:
 def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The line has the fields and the time of each step, the last one's until the end."""
     log = InvocationLog("http")
-    log.add(request_id="r1", status=200)
+    log.request_id = "r1"
+    log.add(status=200)
     log.begin_step("resolve")
     log.begin_step("invoke")
     log.emit()
