@@ -58,8 +58,10 @@ class HybridCache:
         return value
 
     async def fetch_async(self, lookup: Lookup, load: Callable[[], Awaitable[object]]) -> object:
-        """Do the same for a coroutine; the tiers are asked in another thread."""
-        from asyncio import current_task, to_thread
+        """Do the same for a coroutine; a thread that is kept asks the tiers."""
+        from asyncio import current_task
+
+        from silvaengine.cache.threads import to_thread
 
         while (value := await self._peek_async(lookup)) is MISSING:
             own = lookup.flight = Flight(current_task())
@@ -97,7 +99,7 @@ class HybridCache:
     async def _peek_async(self, lookup: Lookup) -> object:
         if lookup.key not in self.memory.entries:
             return MISSING  # without reading the clear logs, for which another thread would be needed
-        from asyncio import to_thread
+        from silvaengine.cache.threads import to_thread
 
         return await to_thread(self.peek, lookup)
 
@@ -196,7 +198,7 @@ class HybridCache:
         return lookup.stale
 
     async def _load_async(self, lookup: Lookup, load: Callable[[], Awaitable[object]]) -> object:
-        from asyncio import to_thread
+        from silvaengine.cache.threads import to_thread
 
         with _StaleOnError(self, lookup):
             value = await load()

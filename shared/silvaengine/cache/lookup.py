@@ -11,7 +11,7 @@ from silvaengine.cache.keys import TEXT_HEAD
 from silvaengine.cache.memory import CacheEntry, TenantView
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import Future
 
 MAX_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together
@@ -121,24 +121,15 @@ class Flight:
         """Do the same without blocking the event loop."""
         import asyncio
 
+        from silvaengine.cache.threads import settle
+
         loop = asyncio.get_running_loop()
         wakeup: Future[None] = loop.create_future()
-        self._callbacks.append(lambda: _wake(loop, wakeup))
+        self._callbacks.append(lambda: settle(loop, wakeup))
         if self.has_landed:
             return True
         done, _ = await asyncio.wait([wakeup], timeout=WAIT_SECONDS)
         return bool(done)
-
-
-def _wake(loop: "AbstractEventLoop", wakeup: "Future[None]") -> None:
-    """Wake a coroutine of another thread's loop, which may have been closed meanwhile."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(_resolve, wakeup)
-
-
-def _resolve(wakeup: "Future[None]") -> None:
-    if not wakeup.done():
-        wakeup.set_result(None)
 
 
 class Flights:

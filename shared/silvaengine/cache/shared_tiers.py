@@ -55,7 +55,9 @@ class SharedTiers:
 
     async def find_async(self, lookup: Lookup) -> object:
         """Do the same for a coroutine: other threads ask the tiers, and none is held while it waits."""
-        from asyncio import sleep, to_thread
+        from asyncio import sleep
+
+        from silvaengine.cache.threads import to_thread
 
         value, end = await to_thread(self._find_once, lookup), self._clock() + WAIT_SECONDS
         while value is MISSING and self._loads_elsewhere(lookup) and self._clock() < end:

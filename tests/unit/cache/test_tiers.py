@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache import shared_tiers
+from silvaengine.cache import shared_tiers, threads
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.engine import HybridCacheEngine
 from silvaengine.cache.fence import UNFENCED_SECONDS
@@ -34,17 +34,6 @@ from ...fakes.cache import (
 @dataclass(slots=True)
 class Answer:
     rows: Any
-
-
-class CountingExecutor(ThreadPoolExecutor):
-    """Counts what it is given to do."""
-
-    tasks = 0
-
-    def submit(self, *args: Any, **kwargs: Any) -> Any:
-        """Count it, and do it."""
-        self.tasks += 1
-        return super().submit(*args, **kwargs)
 
 
 @pytest.mark.parametrize("lock", [False, True])
@@ -472,8 +461,11 @@ def test_a_lock_lets_one_process_load(clock: Clock, server: FakeRedis) -> None:
     assert lock not in server.strings
 
 
-def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: FakeRedis) -> None:
-    """A waiting coroutine holds none of the event loop's few threads, which storing a value needs."""
+def test_coroutines_that_wait_for_a_lock_hold_no_thread(
+    clock: Clock, server: FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waiting coroutine holds none of the few threads, which the others need."""
+    monkeypatch.setattr(threads, "to_thread", threads.KeptThreads(2).run)
 
     async def source(number: int) -> int:
         return number
@@ -483,7 +475,6 @@ def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: Fa
     kept: Any = keep_by(cache, source, lock=True)
 
     async def scenario() -> Any:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         await kept(0)
         (key,) = [key for key in server.strings if "}:" in key]
         locks = [key.replace("}:", "}!").replace("~0", f"~{number}") for number in range(1, 5)]
@@ -491,7 +482,7 @@ def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: Fa
         waiting = [asyncio.create_task(kept(number)) for number in range(1, 5)]
         try:
             await asyncio.sleep(0.1)
-            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 20) == "free"
+            assert await asyncio.wait_for(kept(5), 20) == 5
             assert not any(task.done() for task in waiting)
         finally:
             for lock in locks:
@@ -574,20 +565,22 @@ def test_without_redis_the_store_is_read_once_a_while(clock: Clock) -> None:
     assert store.reads <= 3
 
 
-def test_a_coroutines_hit_in_redis_needs_one_other_thread(clock: Clock, server: FakeRedis) -> None:
+def test_a_coroutines_hit_in_redis_needs_one_other_thread(
+    clock: Clock, server: FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It asks Redis there, and nobody before; each change of threads takes as long as Redis."""
+    run, works = threads.to_thread, []
+
+    async def counted(work: Callable[..., Any], *args: Any) -> Any:
+        works.append(work)
+        return await run(work, *args)
 
     async def source(number: int) -> int:
         return number
 
-    caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
-    first, second = (keep_by(cache, source) for cache in caches)
-
-    async def scenario() -> None:
-        await first(1)
-        executor = CountingExecutor(1)
-        asyncio.get_running_loop().set_default_executor(executor)
-        assert await second(1) == 1
-        assert executor.tasks == 1
-
-    asyncio.run(scenario())
+    monkeypatch.setattr(threads, "to_thread", counted)
+    first, second = (keep_by(make_cache(clock, redis=FakeRedisTier(server)), source) for _ in range(2))
+    asyncio.run(first(1))
+    works.clear()
+    assert asyncio.run(second(1)) == 1
+    assert len(works) == 1
