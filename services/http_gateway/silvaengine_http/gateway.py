@@ -221,10 +221,20 @@ class Gateway:
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
     ) -> "Permission":
         """Return who may call a function with ``auth_required``; raises like ``Authorization.permit``."""
-        # lazy: only a function with ``auth_required`` needs it
+        permission = self.identify(call, request, key_access, function)
+        if permission.principal:
+            call.principal = permission.principal
+            call.log.add(principal=call.principal)
+        return permission
+
+    def identify(
+        self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function | None = None
+    ) -> "Permission":
+        """Return what the authorizer says of a request, of no function in particular without one."""
+        # lazy: only what has to do with ``auth_required`` needs it
         from silvaengine.authorization.model import AccessRequest
 
-        permission = self._admission.open_authorization().permit(
+        return self._admission.open_authorization().permit(
             AccessRequest(
                 call.event,
                 request.function_context(),
@@ -236,10 +246,6 @@ class Gateway:
                 lambda_context=call.context,
             )
         )
-        if permission.principal:
-            call.principal = permission.principal
-            call.log.add(principal=call.principal)
-        return permission
 
     def caller_of(
         self, call: HttpCall, request: Request, key_access: KeyAccess, execution: "Execution"

@@ -156,6 +156,10 @@ class Headers(Mapping[str, str]):
         """Return the number of headers."""
         return len(self._names)
 
+    def without(self, name: str) -> "Headers":
+        """Return the others than this one, whose name is in lower case."""
+        return read_headers({each: value for each, value in self.sent.items() if each.lower() != name}, {})
+
 
 def read_headers(single: Members, several: Members, cookies: object = None) -> Headers:
     """Return an event's headers.

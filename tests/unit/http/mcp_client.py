@@ -9,6 +9,8 @@ META = "io.modelcontextprotocol/"
 
 type Members = dict[str, Any]
 
+# What each request of a modern client says of itself.
+SAID: Members = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
 TASKS: Members = {"extensions": {f"{META}tasks": {}}}
 
 TICKET = {
@@ -61,14 +63,15 @@ class McpClient:
         self.capabilities: Members = {}
         self.api_key: str | None = "acme-key"
         self.endpoint = "acme"
+        self.query: Mapping[str, str] | None = None
+        self.is_base64 = False
 
     def request(self, method: str, params: Members | None = None, **headers: str | None) -> Answer:
         """Send a request; headers that are None are left out."""
         params = dict(params or {})
         sent: Members = {"mcp-protocol-version": self.revision}
         if self.revision == MODERN:
-            said = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": self.capabilities}
-            params.setdefault("_meta", said)
+            params.setdefault("_meta", SAID | {f"{META}clientCapabilities": self.capabilities})
             name = params.get("name") or params.get("taskId")
             sent |= {"mcp-method": method, "mcp-name": name}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -89,15 +92,19 @@ class McpClient:
             "path": f"/{area}/{self.endpoint}/{proxy}",
             "pathParameters": {"area": area, "endpoint_id": self.endpoint, "proxy": proxy},
             "headers": {
-                "Content-Type": "application/json",
-                "Host": "api.example.com",
-                **{name: value for name, value in headers.items() if value is not None},
+                name: value
+                for name, value in {
+                    "content-type": "application/json",
+                    "host": "api.example.com",
+                    **headers,
+                }.items()
+                if value is not None
             },
             "multiValueHeaders": None,
-            "queryStringParameters": None,
+            "queryStringParameters": self.query,
             "multiValueQueryStringParameters": None,
             "body": body if isinstance(body, str) or body is None else json.dumps(body),
-            "isBase64Encoded": False,
+            "isBase64Encoded": self.is_base64,
         }
         event["requestContext"]["identity"]["apiKey"] = self.api_key
         event["requestContext"]["path"] = f"/beta/{area}/{self.endpoint}/{proxy}"

@@ -7,8 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from silvaengine.access.rate_limits import RateLimit
@@ -17,14 +15,9 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine_worker.results import to_json_value
 from silvaengine_worker.typed.schemas import describe_signature
 
-from .issuers import NAME, Issuer
-from .mcp_client import DESCRIBED, LEGACY, META, MODERN, McpClient, Members, add_tool
+from .mcp_client import DESCRIBED, LEGACY, MODERN, McpClient, Members, add_tool
 
 type EventOf = Callable[..., dict[str, Any]]
-
-# A request of the newest revision, beside which each case has one thing wrong.
-HEADERS = {"mcp-protocol-version": MODERN, "mcp-method": "tools/list"}
-SAID = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
 
 
 @pytest.fixture
@@ -44,37 +37,6 @@ def legacy(client: McpClient) -> McpClient:
 def names(answer: Any) -> list[str]:
     """Return the names of listed tools."""
     return [tool["name"] for tool in answer.result["tools"]]
-
-
-def test_discovery(client: McpClient) -> None:
-    """A client learns revisions and capabilities, and how long it may keep that."""
-    result = client.request("server/discover").result
-    assert result == {
-        "resultType": "complete",
-        "_meta": {f"{META}serverInfo": {"name": "acme", "title": "core of acme", "version": "1"}},
-        "supportedVersions": ["2026-07-28", "2025-11-25", "2025-06-18"],
-        "capabilities": {"tools": {}, "extensions": {f"{META}tasks": {}}},
-        "ttlMs": 5000,
-        "cacheScope": "private",
-    }
-
-
-def test_initialization(legacy: McpClient) -> None:
-    """A client of an earlier revision gets its own, or the newest that begins so, and no session."""
-    for asked, got in (
-        (LEGACY, LEGACY),
-        ("2025-06-18", "2025-06-18"),
-        ("1999-01-01", LEGACY),
-        (None, LEGACY),
-    ):
-        answer = legacy.request("initialize", {"protocolVersion": asked}, mcp_protocol_version=None)
-        assert answer.result["protocolVersion"] == got
-        assert answer.result["serverInfo"]["name"] == "acme"
-        assert ("tasks" in answer.result["capabilities"]) == (got == LEGACY)
-        assert "mcp-session-id" not in map(str.lower, answer.headers)
-    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    assert legacy.send(note)[:2] == (202, None)
-    assert legacy.request("ping").result == {}
 
 
 def test_a_described_tool(client: McpClient) -> None:
@@ -417,202 +379,6 @@ def test_a_route_goes_before(world: Any, client: McpClient) -> None:
     assert client.send(None, path="/chair/leg").status == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD"])
-def test_there_are_no_streams_and_no_sessions(method: str, client: McpClient) -> None:
-    """Only POST is served."""
-    answer = client.send(None, method=method)
-    assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
-
-
 def test_areas_of_whole_events_have_none(client: McpClient) -> None:
     """Their functions take no arguments."""
     assert client.send(None, area="raw").status == 404
-
-
-@pytest.mark.parametrize(
-    ("origin", "status"),
-    [
-        ("https://app.example.com", 200),
-        ("https://evil.example.com", 403),
-        ("http://localhost:6274", 200),
-        ("http://127.0.0.1:1", 200),
-        ("http://[::1]:1", 200),
-        ("http://[", 403),
-        ("null", 403),
-    ],
-)
-def test_origins(origin: str, status: int, world: Any, client: McpClient) -> None:
-    """Only pages that the endpoint lists, and those of the user's own machine."""
-    world.registry.area_settings = {"cors": {"origins": ["https://app.example.com"]}}
-    assert client.request("tools/list", origin=origin).status == status
-
-
-@pytest.mark.parametrize(
-    ("headers", "meta", "error"),
-    [
-        ({"mcp-protocol-version": None}, SAID, (400, -32020)),
-        ({"mcp-protocol-version": LEGACY}, SAID, (400, -32020)),
-        ({"mcp-method": None}, SAID, (400, -32020)),
-        ({"mcp-method": "tools/call"}, SAID, (400, -32020)),
-        ({"mcp-method": "TOOLS/LIST"}, SAID, (400, -32020)),
-        ({}, {}, (400, -32602)),
-        ({}, {f"{META}protocolVersion": MODERN}, (400, -32602)),
-        ({}, {f"{META}clientCapabilities": {}}, (400, -32602)),
-        (
-            {"mcp-protocol-version": "2099-01-01"},
-            SAID | {f"{META}protocolVersion": "2099-01-01"},
-            (400, -32022),
-        ),
-        ({"mcp-protocol-version": "1999-01-01"}, {}, (400, -32022)),
-        ({"mcp-protocol-version": "2025-03-26"}, {}, (400, -32022)),
-    ],
-)
-def test_headers_and_body_agree(headers: Any, meta: Any, error: Any, client: McpClient) -> None:
-    """A request of which they don't is refused, and so is an unknown revision, with those that are known."""
-    message = {"jsonrpc": "2.0", "id": "a", "method": "tools/list", "params": {"_meta": meta}}
-    answer = client.send(message, **{**HEADERS, **headers})
-    assert answer.error == error
-    assert answer.body["id"] == "a"
-    if error[1] == -32022:
-        assert MODERN in answer.body["error"]["data"]["supported"]
-
-
-def test_the_name_is_mirrored(world: Any, client: McpClient) -> None:
-    """In plain ASCII or base64; names of headers are of either case."""
-    call = {"name": "comment", "arguments": {}}
-    assert client.request("tools/call", call, mcp_name=None).error == (400, -32020)
-    assert client.request("tools/call", call, mcp_name="other").error == (400, -32020)
-    assert client.request("tools/call", call, mcp_name="=?base64?!?=").error == (400, -32020)
-    assert client.request("tools/call", call, mcp_name="=?base64?Y29tbWVudA==?=").status == 200
-
-
-def test_unknown_methods(client: McpClient) -> None:
-    """Those that the revision has removed, too."""
-    for method in (
-        "initialize",
-        "ping",
-        "logging/setLevel",
-        "resources/list",
-        "subscriptions/listen",
-        "none",
-    ):
-        assert client.request(method).error == (404, -32601)
-    client.revision = LEGACY
-    for method in ("server/discover", "tasks/update", "none"):
-        assert client.request(method).error == (200, -32601)
-
-
-def test_only_one_message_a_body(client: McpClient) -> None:
-    """No batches, no null ids; what needs no response gets none."""
-    note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
-    assert client.send(note, **HEADERS)[:2] == (202, None)
-    assert client.send(note, **{"mcp-protocol-version": "2099-01-01"}).error == (400, -32022)
-    reply = {"jsonrpc": "2.0", "id": 1, "result": {}}
-    assert client.send(reply, **{"mcp-protocol-version": LEGACY})[:2] == (202, None)
-    assert client.send(reply, **HEADERS).error == (400, -32600)
-    for body in ([note], [], {}, 1, note | {"jsonrpc": "1.0"}, note | {"id": None}, note | {"id": 1.5}):
-        assert client.send(body, **HEADERS).error == (400, -32600)
-    assert client.send(None, **HEADERS).error == (400, -32700)
-    assert client.send("{", **HEADERS).status == 400
-
-
-@pytest.fixture
-def issuer(world: Any, client: McpClient) -> Issuer:
-    """Return an issuer whose tokens open a tool."""
-    issuer = Issuer()
-    world.documents.source = issuer.fetch
-    add_tool(world, "comment", DESCRIBED, auth_required=True)
-    authorizer = {"type": "jwt", "issuer": NAME, "audience": "shop", "scopes": ["shop.read"]}
-    world.registry.area_settings = {"authorizer": authorizer}
-    return issuer
-
-
-def test_a_client_learns_where_tokens_come_from(client: McpClient, issuer: Issuer) -> None:
-    """At the first request; with a token the call is served."""
-    answer = client.request("server/discover")
-    where = "https://api.example.com/beta/core/acme/mcp"
-    assert answer.status == 401
-    challenge = f'Bearer resource_metadata="{where}/.well-known/oauth-protected-resource"'
-    assert answer.headers["WWW-Authenticate"] == challenge
-    metadata = client.send(None, method="GET", path="/.well-known/oauth-protected-resource")
-    assert (metadata.status, metadata.body) == (
-        200,
-        {
-            "resource": where,
-            "authorization_servers": [NAME],
-            "bearer_methods_supported": ["header"],
-            "scopes_supported": ["shop.read"],
-        },
-    )
-    token = issuer.sign("RS256", scope="shop.read")
-    assert client.call("comment", authorization=f"Bearer {token}").status == 200
-
-
-def test_a_wrong_token_is_refused(client: McpClient, issuer: Issuer) -> None:
-    """By HTTP, so that clients ask for another one."""
-    answer = client.call("comment", authorization="Bearer none")
-    assert answer.status == 401
-    expected = 'Bearer error="invalid_token", resource_metadata="https://'
-    assert answer.headers["WWW-Authenticate"].startswith(expected)
-    narrow = issuer.sign("RS256", scope="other")
-    assert client.call("comment", authorization=f"Bearer {narrow}").status == 403
-
-
-def test_the_well_known_path(
-    world: Any, client: McpClient, issuer: Issuer, rest_path: Callable[[str], dict[str, Any]]
-) -> None:
-    """Where the API has no stage in its paths, metadata are found there without a key; else nothing is."""
-    event = rest_path("/.well-known/oauth-protected-resource/core/acme/mcp")
-    event |= {"httpMethod": "GET", "body": None, "multiValueHeaders": {"Host": ["api.example.com"]}}
-    event["requestContext"]["path"] = event["path"]
-    response = world.call(event)
-    assert response["statusCode"] == 200, response
-    assert json.loads(response["body"])["resource"] == "https://api.example.com/core/acme/mcp"
-    world.registry.area_settings = {}
-    assert world.call(event)["statusCode"] == 404
-    assert client.send(None, method="GET", path="/.well-known/oauth-protected-resource").status == 404
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=8), each, max_size=3),
-    max_leaves=8,
-)
-METHODS = st.sampled_from(
-    ["initialize", "ping", "server/discover", "tools/list", "tools/call"]
-    + [f"tasks/{each}" for each in ("get", "result", "cancel", "update")]
-)
-PARAMS = st.fixed_dictionaries(
-    {},
-    optional={
-        "_meta": st.just(SAID) | JSON,
-        "name": st.just("comment") | JSON,
-        "arguments": JSON,
-        "cursor": JSON,
-        "taskId": JSON,
-        "task": JSON,
-        "protocolVersion": JSON,
-    },
-)
-ENVELOPES = JSON | st.fixed_dictionaries(
-    {"jsonrpc": st.just("2.0") | JSON, "method": METHODS | JSON},
-    optional={"id": st.integers() | JSON, "params": PARAMS | JSON},
-)
-
-
-@given(envelope=ENVELOPES, version=st.sampled_from([MODERN, LEGACY, None, "x"]))
-def test_no_message_breaks_it(
-    envelope: Any, version: str | None, make_world: Callable[[], Any], event_of: EventOf
-) -> None:
-    """Whatever it is, it is answered, without a failure and without a word of the inside."""
-    world = make_world()
-    add_tool(world, "comment", DESCRIBED)
-    method = envelope.get("method") if isinstance(envelope, dict) else None
-    name = "comment" if method == "tools/call" else None
-    headers: dict[str, Any] = {"mcp-protocol-version": version, "mcp-name": name}
-    if isinstance(method, str) and method.isascii() and method.isprintable():
-        headers["mcp-method"] = method
-    answer = McpClient(world, event_of).send(envelope, **headers)
-    assert answer.status < 500, answer
-    assert "Traceback" not in json.dumps(answer.body)
-    assert world.alerts.sent == []

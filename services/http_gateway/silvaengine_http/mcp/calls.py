@@ -78,10 +78,12 @@ class ToolCaller:
             SilvaEngineError: the caller may not call it, or the platform failed.
         """
         call, key_access, params = asked.call, asked.key_access, asked.message.params
-        name, arguments = asked.message.text("name"), params.get("arguments") or {}
+        name, arguments = asked.message.text("name"), params.get("arguments")
         tool = asked.tools.get(name)
         if tool is None:
             raise RpcError(INVALID_PARAMS, f"Unknown tool: {name[:128]}")
+        if arguments is None:
+            arguments = {}
         if not isinstance(arguments, dict):
             raise RpcError(INVALID_PARAMS, "params.arguments must be an object")
         call.log.add(function=name)
@@ -91,7 +93,8 @@ class ToolCaller:
         call.log.begin_step("authorize")
         if function.auth_required:
             context = self._gateway.permit(call, request, key_access, function).context
-            request = request._replace(context=context)
+            # The token is for this server alone, which must not pass it on; the context has its claims.
+            request = request._replace(context=context, headers=request.headers.without("authorization"))
         call.log.begin_step("invoke")
         try:
             terms = self._terms(asked, request, function)

@@ -60,27 +60,33 @@ class Message(NamedTuple):
         return value
 
 
-def read_message(body: str | None) -> Message:
-    """Read a body of JSON text.
-
-    Raises:
-        RpcError: it is no message, or several.
-    """
+def read_envelope(body: str | None) -> Members:
+    """Return the object of a body of JSON text; raises RpcError for anything else, such as a batch."""
     try:
         value = decode(body or "")
     except ValueError:
         raise RpcError(PARSE_ERROR, "The body is not JSON") from None
-    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+    if not isinstance(value, dict):
         raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 message")
-    if "method" not in value and "id" in value and value.keys() & _REPLY:
+    return value
+
+
+def read_id(envelope: Members) -> MessageId:
+    """Return a message's id, of a malformed one too; None where it is none that a request may have."""
+    message_id = envelope.get("id")
+    return message_id if type(message_id) in (str, int) else None
+
+
+def read_message(envelope: Members) -> Message:
+    """Read a message; raises RpcError where it is none."""
+    if envelope.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, "The body must be one JSON-RPC 2.0 message")
+    if "method" not in envelope and "id" in envelope and envelope.keys() & _REPLY:
         return Message("", {})
-    method, params = value.get("method"), value.get("params", {})
+    method, params, message_id = envelope.get("method"), envelope.get("params", {}), read_id(envelope)
     if not isinstance(method, str) or not isinstance(params, dict):
         raise RpcError(INVALID_REQUEST, "method must be a string, and params an object")
-    if "id" not in value:
-        return Message(method, params)
-    message_id = value["id"]
-    if type(message_id) not in (str, int):
+    if "id" in envelope and message_id is None:
         raise RpcError(INVALID_REQUEST, "id must be a string or an integer")
     return Message(method, params, message_id)
 
@@ -91,9 +97,12 @@ def result_response(message_id: MessageId, result: str) -> Response:
 
 
 def failure_response(message_id: MessageId, error: RpcError) -> Response:
-    """Return the response to a request that gets an error."""
+    """Return the response to a request that gets an error.
+
+    One whose id couldn't be read has none, where plain JSON-RPC has null: MCP's schema takes no null.
+    """
     members: dict[str, object] = {"code": error.code, "message": error.message}
     if error.data is not None:
         members["data"] = error.data
-    # An id that couldn't be read is null: jsonrpc.org/specification, section 5.
-    return Response(error.status, encode({"jsonrpc": "2.0", "id": message_id, "error": members}), JSON)
+    about = {} if message_id is None else {"id": message_id}
+    return Response(error.status, encode({"jsonrpc": "2.0", **about, "error": members}), JSON)

@@ -67,12 +67,19 @@ def metadata_response(event: Members, request: Request, find_settings: FindSetti
     return json_response(metadata)
 
 
-def challenged(error: SilvaEngineError, event: Members, request: Request) -> SilvaEngineError:
-    """Return a 401 that says where the metadata are: RFC 9728, section 5.1."""
-    challenge = error.headers.get("WWW-Authenticate", "Bearer")
-    separator = "," if " " in challenge else ""
-    where = f'resource_metadata="{server_url(event, request)}/{METADATA}"'
-    headers = {**error.headers, "WWW-Authenticate": f"{challenge}{separator} {where}"}
+def challenged(
+    error: SilvaEngineError, event: Members, request: Request, source: TokenSource
+) -> SilvaEngineError:
+    """Return a refusal of a token, or of none, that says where to get one: RFC 9728, section 5.1.
+
+    So it does which scopes it needs: RFC 6750, section 3.
+    """
+    scheme, _, said = error.headers["WWW-Authenticate"].partition(" ")
+    words = [said] if said else []
+    if source.scopes and "scope=" not in said:
+        words.append(f'scope="{" ".join(source.scopes)}"')
+    words.append(f'resource_metadata="{server_url(event, request)}/{METADATA}"')
+    headers = {**error.headers, "WWW-Authenticate": f"{scheme} {', '.join(words)}"}
     return RequestError(error.message, status=error.status, headers=headers, detail=error.detail)
 
 

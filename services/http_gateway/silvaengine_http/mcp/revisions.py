@@ -5,6 +5,7 @@ a *legacy* one begins with ``initialize``, here without a session:
 modelcontextprotocol.io/specification/2026-07-28/basic/versioning and .../basic/transports/streamable-http.
 """
 
+import re
 from base64 import b64decode
 from typing import NamedTuple
 
@@ -27,8 +28,10 @@ TASKS = "io.modelcontextprotocol/tasks"
 
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+_REQUIRED = {_VERSION: str, _CAPABILITIES: dict}
 _MIRRORED = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
 _ENCODED = "=?base64?", "?="
+_PLAIN = re.compile(r"[\t\x20-\x7e]*")
 
 
 class Revision(NamedTuple):
@@ -61,24 +64,23 @@ def read_revision(message: Message, headers: Headers) -> Revision:
     Raises:
         RpcError: it isn't served, or the headers don't say what the body says.
     """
-    header = headers.get("mcp-protocol-version")
-    if _VERSION not in message.meta and header not in MODERN:
-        if message.method == "initialize" or header is None:
-            return Revision(LEGACY[-1], {})
+    header, meta = headers.get("mcp-protocol-version"), message.meta
+    is_modern = _VERSION in meta or header in MODERN
+    if header is None and not is_modern and message.method == "initialize":
+        return Revision(LEGACY[-1], {})
+    if header is None:
+        raise _mismatch("MCP-Protocol-Version", header, None)
+    if not is_modern or message.id is None:
         _check_supported(header)
         return Revision(header, {})
-    if message.id is None:
-        _check_supported(header)
-        return Revision(str(header), {})
-    missing = [name for name in (_VERSION, _CAPABILITIES) if name not in message.meta]
-    if missing:
+    if missing := [name for name, kind in _REQUIRED.items() if not isinstance(meta.get(name), kind)]:
         raise RpcError(INVALID_PARAMS, f"params._meta lacks {' and '.join(missing)}")
-    version, capabilities = message.meta[_VERSION], message.meta[_CAPABILITIES]
+    version = meta[_VERSION]
     if header != version:
         raise _mismatch("MCP-Protocol-Version", header, version)
     _check_mirrors(message, headers)
     _check_supported(version)
-    return Revision(version, capabilities if isinstance(capabilities, dict) else {})
+    return Revision(version, meta[_CAPABILITIES])
 
 
 def negotiated(version: object) -> str:
@@ -105,7 +107,9 @@ def _check_mirrors(message: Message, headers: Headers) -> None:
 def _decoded(header: str | None) -> str | None:
     """Return a header's value, which is base64 where it isn't plain ASCII; None for one that is malformed."""
     begin, end = _ENCODED
-    if header is None or not (header.startswith(begin) and header.endswith(end)):
+    if header is None or not _PLAIN.fullmatch(header):
+        return None
+    if not (header.startswith(begin) and header.endswith(end)):
         return header
     try:
         return b64decode(header[len(begin) : -len(end)], validate=True).decode()
@@ -114,5 +118,5 @@ def _decoded(header: str | None) -> str | None:
 
 
 def _mismatch(name: str, header: object, value: object) -> RpcError:
-    said = "is missing" if header is None else f"{header!r} does not match the body's {value!r}"
+    said = "is missing" if header is None else f"{header!r} does not match the body's {value!r:.128}"
     return RpcError(HEADER_MISMATCH, f"Header mismatch: {name} {said}")

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.events import CORS_SETTING, lists_origin
 from silvaengine.authorization.key_sets import LOOPBACK
-from silvaengine.authorization.model import unauthenticated
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError, method_not_allowed
 from silvaengine.lru import LruCache
 from silvaengine.protocol.json_codec import encode
@@ -26,6 +25,8 @@ from silvaengine_http.mcp.messages import (
     MessageId,
     RpcError,
     failure_response,
+    read_envelope,
+    read_id,
     read_message,
     result_response,
 )
@@ -70,6 +71,7 @@ class McpServer:
         admission: Admission,
         open_executions: "Callable[[], Executions]",
     ) -> None:
+        self._gateway = gateway
         self._registry = admission.registry
         self._caller = ToolCaller(gateway, admission, open_executions)
         self._full_event_areas = settings.full_event_areas
@@ -98,9 +100,9 @@ class McpServer:
             raise method_not_allowed("mcp", request.method, ["POST"])
         message_id: MessageId = None
         try:
-            message = read_message(request.body)
-            message_id = message.id
-            return self._answer(call, request, key_access, message)
+            envelope = read_envelope(request.body)
+            message_id = read_id(envelope)
+            return self._answer(call, request, key_access, read_message(envelope))
         except RpcError as error:
             return failure_response(message_id, error)
         except Exception as error:  # noqa: BLE001 - a Lambda's door: what the client waits for has its own form
@@ -112,10 +114,10 @@ class McpServer:
         A client shows its user the error of JSON-RPC, and of any other body nothing.
         """
         try:
-            message = read_message(request.body)
+            message_id = read_message(read_envelope(request.body)).id
         except RpcError:
             raise error from None
-        return _refused(call, request, message.id, error)
+        return _refused(call, request, message_id, error)
 
     def _answer(self, call: HttpCall, request: Request, key_access: KeyAccess, message: Message) -> Response:
         revision = read_revision(message, request.headers)
@@ -130,8 +132,8 @@ class McpServer:
             status = 404 if revision.is_modern else 200
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {message.method[:128]}", status=status)
         tools = self._tools_of(key_access, request)
-        if _lacks_token(request, key_access, tools):
-            raise unauthenticated("This server requires a token")
+        if token_source(key_access.settings) and any(tool.needs_authorizer for tool in tools.values()):
+            self._gateway.identify(call, request, key_access)  # clients ask for a token at first
         try:
             result = method(ToolCall(call, request, key_access, message, revision, tools))
         except RpcError as error:
@@ -213,18 +215,12 @@ def _check_origin(request: Request, key_access: KeyAccess) -> None:
         raise RequestError(message, status=403)
 
 
-def _lacks_token(request: Request, key_access: KeyAccess, tools: Mapping[str, Tool]) -> bool:
-    """Return whether a request comes without the token that some tool needs: clients ask for one at first."""
-    if "authorization" in request.headers or token_source(key_access.settings) is None:
-        return False
-    return any(tool.needs_authorizer for tool in tools.values())
-
-
 def _refused(call: HttpCall, request: Request, message_id: MessageId, error: Exception) -> Response:
     """Return the response to a request that the platform refuses or fails to serve."""
     public = call.fail(error)
-    if public.status == 401 and call.key_access and token_source(call.key_access.settings):
-        public = challenged(public, call.event, request)
+    source = token_source(call.key_access.settings) if call.key_access else None
+    if source and "WWW-Authenticate" in public.headers:
+        public = challenged(public, call.event, request, source)
     code = INTERNAL_ERROR if public.status >= 500 else public.status
     data = {"request_id": call.request_id}
     response = failure_response(message_id, RpcError(code, public.message, data, status=public.status))
