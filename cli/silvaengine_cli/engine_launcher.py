@@ -24,7 +24,7 @@ from ministack.services.cloudformation import provisioners  # type: ignore[impor
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-DEBUGGER = Path(__file__).with_name("engine_debugger.py")
+BOTOCORE, DEBUGGER = (Path(__file__).with_name(f"engine_{name}.py") for name in ("botocore", "debugger"))
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
 SUBPROTOCOL = "Sec-WebSocket-Protocol"
@@ -37,6 +37,7 @@ def main() -> None:
     runtime.mkdir()
     link_modules(runtime, RUNTIME_MODULES)
     use_paths_of_lambda(runtime)
+    leave_botocore_to_functions(runtime)
     if "SILVAENGINE_DEBUG_PORT" in os.environ:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
@@ -75,6 +76,14 @@ def use_paths_of_lambda(runtime: Path) -> None:
     complete = "    # After sys.path is complete"
     change_worker_script(code, own)
     change_worker_script(complete, code + complete)
+
+
+def leave_botocore_to_functions(runtime: Path) -> None:
+    """Have no process of a function import botocore by itself: the engine's change of it waits for that."""
+    (runtime / BOTOCORE.name).symlink_to(BOTOCORE)
+    name = BOTOCORE.stem
+    late = f"    import {name}; {name}.install(_ms_install_invoke_depth)\n"
+    change_worker_script("    _ms_install_invoke_depth()\n", late)
 
 
 def offer_debugger(runtime: Path) -> None:

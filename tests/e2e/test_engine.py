@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -191,19 +192,45 @@ def handler(event, context):
 """
 
 
+IMPORTER = b"""
+import sys
+
+at_start = "botocore" in sys.modules
+
+
+def handler(event, context):
+    print("called")
+    from botocore.handlers import BUILTIN_HANDLERS
+    return [at_start, BUILTIN_HANDLERS[-1][1].__name__]
+"""
+
+
+def create_function(engine: LocalEngine, name: str, files: Mapping[str, bytes], **settings: Any) -> None:
+    """Make a function of files, with a role of its own; the module of its name has the handler."""
+    role = engine.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    engine.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler=f"{name}.handler",
+        Role=role,
+        Code={"ZipFile": zip_files(files)},
+        Timeout=60,
+        **settings,
+    )
+
+
+def test_a_cold_start_is_without_botocore(engine: LocalEngine) -> None:
+    """A function has it when it imports it, with the engine's own change, by which loops of calls end."""
+    create_function(engine, "importer", {"importer.py": IMPORTER})
+    answer = engine.client("lambda").invoke(FunctionName="importer")["Payload"].read()
+    assert json.loads(answer) == [False, "_ms_add_invoke_depth"]
+
+
 def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngine, tmp_path: Path) -> None:
     """Thirty at once would starve one another; all share one unpacked artefact, later ones its files."""
-    functions, roles = engine.client("lambda"), engine.client("iam")
-    role = roles.create_role(RoleName="burst", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    functions.create_function(
-        FunctionName="burst",
-        Runtime="python3.13",
-        Handler="burst.handler",
-        Role=role,
-        Code={"ZipFile": zip_files({"burst.py": SLOW_START.encode(), "deep/same.py": b""})},
-        Environment={"Variables": {"STARTING": str(tmp_path)}},
-        Timeout=60,
-    )
+    functions = engine.client("lambda")
+    files = {"burst.py": SLOW_START.encode(), "deep/same.py": b""}
+    create_function(engine, "burst", files, Environment={"Variables": {"STARTING": str(tmp_path)}})
 
     def call(_: int) -> list[Any]:
         answer: list[Any] = json.loads(functions.invoke(FunctionName="burst")["Payload"].read())
@@ -211,12 +238,12 @@ def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngi
 
     with ThreadPoolExecutor(30) as callers:
         answers = list(callers.map(call, range(30)))
-    pids, starting, files = (set(values) for values in zip(*answers, strict=True))
+    pids, starting, places = (set(values) for values in zip(*answers, strict=True))
     assert 1 < len(pids) < 30
     assert max(starting) <= (os.cpu_count() or 1) + 1  # and the first one
-    assert len(files) == 1
+    assert len(places) == 1
 
-    unpacked = Path(files.pop()).parent
+    unpacked = Path(places.pop()).parent
     same = (unpacked / "deep/same.py").stat().st_ino
     changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed", "deep/same.py": b""})
     update = functions.update_function_code(FunctionName="burst", ZipFile=changed, Publish=True)
