@@ -5,6 +5,7 @@ same cases against it, moto and the local engine.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -44,6 +45,8 @@ class MemoryDynamoDB:
         self._rows: dict[str, dict[tuple[str, ...], list[tuple[float, Item]]]] = {
             name: {} for name in self._keys
         }
+        # By table and attribute, for those that are asked by: which rows have had which value.
+        self._partitions: dict[tuple[str, str], dict[str, dict[tuple[str, ...], None]]] = {}
 
     def items(self, table: str) -> Iterator[Item]:
         """Return the table's rows as they are now."""
@@ -181,15 +184,15 @@ class MemoryDynamoDB:
             meets = _condition(FilterExpression) if FilterExpression else lambda *_: True
             return self._page(TableName, hash_name, partition, meets, values, ExclusiveStartKey)
         hash_name, partition = ExpressionAttributeNames["#h"], ExpressionAttributeValues[":h"]
-        rows = self._rows[TableName]
+        rows = self._partition(TableName, hash_name, partition["S"])
         if KeyConditionExpression == "#h = :h":
-            whole = (self._as_of(versions, consistent=False) for versions in rows.values())
+            whole = (self._as_of(versions, consistent=False) for versions in rows)
             return {"Items": [item for item in whole if item.get(hash_name) == partition][:Limit]}
         if KeyConditionExpression != "#h = :h AND #r <= :r":
             raise NotImplementedError(KeyConditionExpression)
         range_name, up_to = ExpressionAttributeNames["#r"], float(ExpressionAttributeValues[":r"]["N"])
         found = []
-        for versions in rows.values():
+        for versions in rows:
             item = self._as_of(versions, consistent=False)
             if item.get(hash_name) == partition and range_name in item:
                 found.append((float(item[range_name]["N"]), item))
@@ -199,6 +202,21 @@ class MemoryDynamoDB:
         if ExclusiveStartKey:
             keys = [key for key in keys if self._place(key) > self._place(ExclusiveStartKey)]
         return {"Items": keys[:Limit], **({"LastEvaluatedKey": keys[Limit - 1]} if keys[Limit:] else {})}
+
+    def _partition(self, table: str, name: str, value: str) -> Iterator[list[tuple[float, Item]]]:
+        """Return the versions of each row that has or had this value."""
+        rows = self._rows[table]
+        if (table, name) not in self._partitions:
+            self._partitions[table, name] = defaultdict(dict)
+            for key, versions in rows.items():
+                for _, item in versions:
+                    self._note_partition(table, key, item)
+        return (rows[key] for key in self._partitions[table, name][value])
+
+    def _note_partition(self, table: str, key: tuple[str, ...], item: Item) -> None:
+        for (indexed, name), partitions in self._partitions.items():
+            if indexed == table and name in item:
+                partitions[item[name]["S"]][key] = None
 
     @staticmethod
     def _place(key: Item) -> tuple[float, str]:
@@ -245,6 +263,7 @@ class MemoryDynamoDB:
         versions = self._rows[table].setdefault(key, [])
         versions.append((self._clock(), item))
         del versions[:-VERSIONS]
+        self._note_partition(table, key, item)
 
     def _check(
         self, condition: str, item: Item, names: Mapping[str, str] | None, values: Values | None

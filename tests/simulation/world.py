@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple, override
@@ -298,19 +298,22 @@ class World:
 
     def _check_waits(self) -> None:
         """Record who has waited for a sweeper for too long, unless most sweepers die."""
-        for execution in self.rows() if self.weather.fault < STORM.fault else ():
-            if execution.is_swept and self.scheduler.now - (execution.due_at or 0) > WAIT_SECONDS:
+        for execution in self._read(self._listed()) if self.weather.fault < STORM.fault else ():
+            if self.scheduler.now - (execution.due_at or 0) > WAIT_SECONDS:
                 self.account.violation(None, f"{execution.job_id} waits for a sweeper")
 
     def rows(self) -> list[Execution]:
         """Return the ledger's rows that have not expired."""
+        return self._read(item["job_id"]["S"] for item in self.dynamodb.items("se-executions"))
+
+    def _read(self, job_ids: Iterable[str]) -> list[Execution]:
         reader = TableReader(lambda: self.dynamodb, "se-")
         executions = []
-        for item in self.dynamodb.items("se-executions"):
-            row = reader.get(EXECUTIONS, {"job_id": item["job_id"]["S"]})
-            execution = Execution.from_row(row or {})
-            is_asked = execution and execution.endpoint_id != NOISY
-            if execution and is_asked and not execution.is_gone(int(self.scheduler.now)):
+        for job_id in job_ids:
+            if self.dynamodb.stored("se-executions", job_id).get("endpoint_id") == {"S": NOISY}:
+                continue
+            execution = Execution.from_row(reader.get(EXECUTIONS, {"job_id": job_id}) or {})
+            if execution and not execution.is_gone(int(self.scheduler.now)):
                 executions.append(execution)
         return executions
 

@@ -71,8 +71,8 @@ def decode(value: AttributeValue) -> object:
 
 
 def decode_row(item: Mapping[str, AttributeValue]) -> dict[str, Any]:
-    """Return a row's attributes as plain values."""
-    return {name: decode(value) for name, value in item.items()}
+    """Return a row's attributes as plain values; most are texts."""
+    return {name: value["S"] if "S" in value else decode(value) for name, value in item.items()}
 
 
 def _number(text: str) -> int | float:
