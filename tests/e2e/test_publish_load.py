@@ -30,7 +30,7 @@ DOUBLE_SECONDS = 10.0  # what the double delays
 
 whole = pytest.mark.parametrize(
     ("requests", "turns"),
-    [(1_000, 10), pytest.param(10_000, 100, marks=pytest.mark.nightly)],
+    [(300, 3), pytest.param(10_000, 100, marks=pytest.mark.nightly)],
     ids=["short", "long"],
 )
 
@@ -60,11 +60,7 @@ def test_no_call_notices(deployment: Deployment, shop: Shop, requests: int, turn
     check_load(deployment.api, shop, log, requests, turns, REFRESH_SECONDS)
 
 
-@pytest.mark.parametrize(
-    ("requests", "turns"),
-    [(300, 3), pytest.param(10_000, 100, marks=pytest.mark.nightly)],
-    ids=["short", "long"],
-)
+@whole
 def test_with_redis_the_next_call_knows(
     deployment: Deployment, tmp_path: Path, requests: int, turns: int
 ) -> None:
