@@ -1,5 +1,15 @@
 """Programs of the official Python SDK: what it sees of the tools of a desk, and an agent with long tasks."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from silvaengine_cli.uv import find_uv
+
+SDK = "mcp==2.3.0"
+
 _EXTENSION = '''\
 import asyncio
 import json
@@ -202,3 +212,16 @@ async def main() -> None:
 asyncio.run(main())
 '''
 )
+
+
+def command_of(source: str, *arguments: str) -> list[str]:
+    """Return the command that runs a program that has the SDK."""
+    uv = (find_uv(Path.cwd()), "run", "--quiet", "--no-project", "--python", sys.executable)
+    return [*uv, "--with", SDK, "python", "-c", source, *arguments]
+
+
+def run(source: str, *arguments: str) -> Any:
+    """Run a program that has the SDK; return the value of the JSON that it prints."""
+    done = subprocess.run(command_of(source, *arguments), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -6,12 +6,15 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli import deploy
 from silvaengine_cli.deploy import failed_resources
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.watch import REGISTRY_FILE
 
+from . import mcp_oauth, mcp_python
+from .authorization_server import authorization_server
 from .conftest import Deployment
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
@@ -71,6 +74,39 @@ def test_a_domain_leads_to_it(deployment: Deployment, outputs: deploy.StackOutpu
     assert connection.getresponse().read() == b'{"message": "Hello, Ada!"}'
     connection.close()
     assert outputs.api_url.startswith(deployment.engine.url)
+
+
+def test_an_agent_gets_a_token_by_itself(deployment: Deployment, outputs: deploy.StackOutputs) -> None:
+    """From the first 401 to a call: it finds the issuer, registers, asks its user, and asks for more scopes.
+
+    MCP's authorization by its Python SDK, at the domain, whose TLS alone is not the engine's.
+    """
+    rows = Rows(deployment.engine.client("dynamodb"), outputs.table_prefix)
+    path, name, scopes = "/tokens/agents/mcp", "tokens_context", {"tickets", "tickets.read"}
+    url, address = f"https://{DOMAIN}{path}", urlsplit(deployment.engine.url).netloc
+    entries = [{"aws_lambda_arn": outputs.worker_arn, "function": name, "setting": ""}]
+    rows.put("endpoints", endpoint_id="agents", special_connection=True)
+    rows.put("connections", endpoint_id="agents", api_key=DEFAULT_API_KEY, functions=entries)
+    with authorization_server("tickets.read") as issuer:
+        authorizer = {"type": "jwt", "issuer": issuer, "audience": url, "scopes": [*scopes]}
+        for variable, value in (("authorizer", authorizer), ("mcp", True)):
+            rows.put("configdata", setting_id="beta_tokens_agents", variable=variable, value=value)
+        for mode, version in (("auto", "2026-07-28"), ("legacy", "2025-11-25")):
+            used, tools, called, asked = mcp_python.run(mcp_oauth.SOURCE, url, address, mode)
+            claims = called["authorizer"]
+            assert (used, tools) == (version, [name])
+            assert (claims["sub"], claims["aud"], {*claims["scope"].split()}) == ("ada", url, scopes)
+            assert asked[:9] == [
+                ["POST", path, 401],
+                ["GET", f"{path}/.well-known/oauth-protected-resource", 200],
+                ["GET", "/.well-known/oauth-authorization-server", 200],
+                ["POST", "/register", 201],
+                ["POST", "/token", 200],
+                ["POST", path, 403],
+                ["POST", path, 403],
+                ["POST", "/token", 200],
+                ["POST", path, 200],
+            ]
 
 
 def test_lambda_s_own_lines_are_left_out(deployment: Deployment, outputs: deploy.StackOutputs) -> None:
