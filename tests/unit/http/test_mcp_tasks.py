@@ -124,6 +124,8 @@ def test_what_is_not_declared_is_served_without_a_task(legacy: TaskClient) -> No
     params = {"name": "comment", "arguments": {}, "task": {}}
     result = legacy.request("tools/call", params, mcp_protocol_version="2025-06-18").result
     assert result["structuredContent"] == {"ok": True}
+    asked = legacy.request("tasks/get", {"taskId": "0" * 32}, mcp_protocol_version=version)
+    assert asked.error == (200, -32601)
 
 
 def test_a_key_without_jobs_is_served_without_a_task(world: Any, legacy: TaskClient) -> None:
@@ -369,6 +371,8 @@ def test_a_task_belongs_to_the_key_that_began_it(either: TaskClient) -> None:
         stranger, nobody = either.ask(method, task_id), either.ask(method, "0" * 32)
         assert (stranger.status, stranger.body) == (nobody.status, nobody.body)
     either.api_key = "acme-key"
+    elsewhere = either.request("tasks/get", {"taskId": task_id}, area="other")
+    assert (elsewhere.status, elsewhere.body) == (nobody.status, nobody.body)
     assert either.ask("get", task_id).result["status"] == "working"
 
 
