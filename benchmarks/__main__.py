@@ -26,10 +26,11 @@ SECTIONS = {
     "trace": "Trace",
     "mcp": "MCP",
     "canary": "Canary",
+    "console": "Console",
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "canary", "events", "mcp", "memory", "publish", "saved", "trace"}
+FROM_SOURCE = {"cache", "canary", "console", "events", "mcp", "memory", "publish", "saved", "trace"}
 """Those that need no artefact, or make it."""
 
 DEPLOYS = {"publish", "saved"}
