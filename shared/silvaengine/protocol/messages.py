@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -204,18 +204,14 @@ class WorkerCall(NamedTuple):
         """
         get = payload.get
         body, invocation, job, socket = get("body"), get("invocation"), get("job"), get("socket")
-        texts: Sequence[Any] = (
-            get("MODULENAME"), get("CLASSNAME", ""), get("funct"),
-            get("setting", ""), get("release", ""), get("content_url", ""),
-        )  # fmt: skip
-        for text in texts:
-            if type(text) is not str:
-                texts = _texts(payload)  # refuses it, unless it is null
-        module_name, class_name, function, setting, release, content_url = texts
-        callee = (
-            module_name, class_name, function, setting or "{}", release,
-            get("typed") is True, get("keep_empty") is True,
-        )  # fmt: skip
+        module, kind, function = get("MODULENAME"), get("CLASSNAME", ""), get("funct")
+        setting, release, url = get("setting", ""), get("release", ""), get("content_url", "")
+        if not (
+            type(module) is type(kind) is type(function) is type(setting) is type(release) is type(url) is str
+        ):
+            module, kind, function, setting, release, url = _texts(payload)
+        is_typed, keeps_empty = get("typed") is True, get("keep_empty") is True
+        callee = (module, kind, function, setting or "{}", release, is_typed, keeps_empty)
         members = (
             make(Callee, callee),
             _object(payload, "params") or {},
@@ -223,9 +219,9 @@ class WorkerCall(NamedTuple):
             get("context"),
             _object(payload, "aws_event") if "aws_event" in payload else None,
             _object(payload, "aws_context") if "aws_context" in payload else None,
-            None if invocation is None else _read(Invocation, "invocation", invocation),
+            None if invocation is None else _read_invocation(invocation),
             None if job is None else _read(ExecutionRef, "job", job),
-            content_url or None,
+            url or None,
             None if socket is None else _read(ReplyTo, "socket", socket),
             get("brief") is True,
         )
@@ -368,6 +364,7 @@ _TEXTS = {
 
 
 def _texts(payload: Mapping[str, Any]) -> list[str]:
+    """Return them, an absent one's default; raises RequestError for what is no text."""
     texts = []
     for member, default in _TEXTS.items():
         value = payload.get(member)
@@ -394,27 +391,27 @@ def _object(
     return value
 
 
+def _read_invocation(value: Mapping[str, Any]) -> Invocation:
+    """Return what ``_read`` does, for half: each call has one."""
+    try:
+        get = value.get
+        members = (
+            value["request_id"], value["endpoint_id"], value["area"], value["function"], value["deadline"],
+            get("attempt", 1), get("hops", 0), get("traceparent"), get("grant"),
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError):
+        return _read(Invocation, "invocation", value)
+    return make(Invocation, members)
+
+
 def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
     kind: type[Message], member: str, value: Mapping[str, Any]
 ) -> Message:
     try:
-        defaults: tuple[Any, ...] | None = _later_defaults(kind, tuple(value))  # type: ignore[arg-type] # hashable
-        if defaults is not None:  # as ``encode`` writes it
-            return make(kind, tuple(value.values()) + defaults)
         # a newer Lambda's additions are dropped: a deployment updates one after the other
         return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
         raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
-
-
-@lru_cache
-def _later_defaults(
-    kind: type[Invocation | ExecutionRef | ReplyTo], names: tuple[str, ...]
-) -> tuple[Any, ...] | None:
-    """Return the defaults after the first members, None if these aren't or a later one has none."""
-    first, later = kind._fields[: len(names)], kind._fields[len(names) :]
-    is_whole = names == first and all(name in kind._field_defaults for name in later)
-    return tuple(kind._field_defaults[name] for name in later) if is_whole else None
 
 
 def _malformed(member: str, expected: str, value: object) -> RequestError:
