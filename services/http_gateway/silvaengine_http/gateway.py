@@ -192,7 +192,7 @@ class Gateway:
             check_name(f"Header {header!r}", appointed)
             name = appointed
             call.log.add(function=name)
-        call.log.add(key_id=key_access.key_id)
+        call.log.fields["key_id"] = key_access.key_id
         check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
 

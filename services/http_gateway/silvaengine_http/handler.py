@@ -85,11 +85,12 @@ class HttpHandler(GatewayHandler[HttpCall]):
         size = len(response.body)
         if response.is_base64:
             size = base64_size(response.body)
-        call.log.add(method=method, status=response.status, bytes_out=size)
+        fields = call.log.fields
+        fields["method"], fields["status"], fields["bytes_out"] = method, response.status, size
         body = call.event.get("body")
         if body and isinstance(body, str):
             is_base64 = call.event.get("isBase64Encoded") is True
-            call.log.add(bytes_in=base64_size(body) if is_base64 else len(body))
+            fields["bytes_in"] = base64_size(body) if is_base64 else len(body)
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
@@ -111,7 +112,8 @@ class HttpHandler(GatewayHandler[HttpCall]):
         if not method:
             raise not_a_request(call.event)
         route = read_path(call.event)
-        call.log.add(area=route.area, endpoint_id=route.endpoint_id, function=route.function)
+        fields = call.log.fields
+        fields["area"], fields["endpoint_id"], fields["function"], *_ = route
         return read_request(
             call.event,
             method,

@@ -28,7 +28,6 @@ SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slow
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _DETAILS_LIMIT = 16_384  # characters of JSON
 _CODE_LIMIT = 128  # characters
-_IDS = ("request_id", "endpoint_id", "area", "function")  # of an invocation
 _logger = logging.getLogger(__name__)
 
 
@@ -44,10 +43,12 @@ class WorkerEvent(LambdaEvent):
         payload = event if isinstance(event, dict) else {}
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
-        request_id, self.endpoint_id, self.area, function = [
-            text if isinstance(text := known.get(name), str) else None for name in _IDS
-        ]
-        self.function = function or _text(payload, "funct")
+        ids = known.get("request_id"), known.get("endpoint_id"), known.get("area"), known.get("function")
+        request_id, endpoint_id, area, function = ids
+        if not (type(request_id) is type(endpoint_id) is type(area) is type(function) is str):
+            request_id, endpoint_id, area, function = map(_text, ids)
+        self.endpoint_id, self.area = endpoint_id, area
+        self.function = function or _text(payload.get("funct"))
         self.is_synchronous = known.get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
@@ -55,7 +56,8 @@ class WorkerEvent(LambdaEvent):
         self.meters: dict[str, float] = {}
         request_id = request_id or getattr(context, "aws_request_id", "")
         super().__init__(payload, context, log, request_id, known.get("traceparent"))
-        log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
+        fields = log.fields
+        fields["endpoint_id"], fields["area"], fields["function"] = self.endpoint_id, self.area, self.function
 
     @cached_property
     def settle_at(self) -> float:
@@ -165,6 +167,5 @@ def _printable(text: object) -> str:
     return str(text).encode(errors="backslashreplace").decode()
 
 
-def _text(members: Mapping[str, object], name: str) -> str | None:
-    text = members.get(name)
-    return text if isinstance(text, str) else None
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

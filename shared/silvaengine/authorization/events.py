@@ -29,6 +29,8 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 type Members = Mapping[str, Any]
 type SentHeaders = Mapping[str, str]
 
+_FACTS = ("service", "request_id", "status", "endpoint_id", "area", "function", "package", "release")
+_CAUSE = ("status", "error", "package", "release")
 _AUTHORIZER_CALLS = ("REQUEST", "TOKEN")  # which has no request, and is denied
 
 
@@ -118,11 +120,10 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         """Alert the operator: what failed for whom, without any content of request or response."""
         function = call.function
         subject = function.aws_lambda_arn if function else f"silvaengine {self._service} gateway"
-        facts = call.log.fields(
-            "service", "request_id", "status", "endpoint_id", "area", "function", "package", "release"
-        )
-        name, cause = function and function.name, call.log.fields("status", "error", "package", "release")
-        self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
+        fields = {"request_id": call.request_id, **call.log.fields}
+        facts = {name: fields[name] for name in _FACTS if name in fields}
+        cause = {name: fields[name] for name in _CAUSE if name in fields}
+        self._alerts.publish(subject, f"{subject} {function and function.name} {cause}", facts)
 
 
 class Headers(Mapping[str, str]):

@@ -27,6 +27,7 @@ TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quo
 _END = f',"memory_mb":{MEMORY_MB}}}\n'
 
 _DIGITS = [f"{number:02}" for number in range(100)]  # to format a float costs twice as much
+_quote = json.encoder.encode_basestring_ascii
 encode_line = standard_encoder()
 _invocations = count()
 _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones would cost each call ten times
@@ -35,7 +36,8 @@ _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones 
 class InvocationLog:
     """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
 
-    ``request_id`` is of the call that the invocation is. It is the trace's id, too, until a caller's trace is
+    ``fields`` are tenant, area, function, status and others; those of each request are set there, for a tenth
+    of what ``add`` costs. ``request_id`` is of the call that the invocation is. It is the trace's id, too, until a caller's trace is
     followed; only then the line has a ``trace_id``.
 
     Args:
@@ -51,7 +53,7 @@ class InvocationLog:
         self._span_id = (_first_span + number).to_bytes(8).hex()
         self._caller: str | None = None
         self.request_id = ""
-        self._fields: dict[str, object] = {"service": service, "cold_start": number == 0, "status": 200}
+        self.fields: dict[str, object] = {"service": service, "cold_start": number == 0, "status": 200}
 
     @property
     def traceparent(self) -> str:
@@ -66,28 +68,22 @@ class InvocationLog:
         return self.request_id.replace("-", "")
 
     def follow(self, traceparent: object) -> None:
-        """Make the invocation a span of its caller's trace, which others have checked; None leaves its own."""
+        """Make the invocation a span of its caller's trace; without one it stays in its own."""
         if isinstance(traceparent, str) and len(traceparent) == LENGTH:
             self._caller = traceparent
 
     def _ids(self) -> str:
         """Return the ids as JSON; the span's are hex digits, which need no encoder."""
         request_id, caller = self.request_id, self._caller
-        text = f'"{request_id}"' if request_id.isalnum() else encode_line(request_id)
-        ids = f',"request_id":{text},"span_id":"{self._span_id}"'
+        ids = f',"request_id":{_quote(request_id)},"span_id":"{self._span_id}"'
         if caller is not None:
-            ids = f'{ids},"parent_id":"{caller[36:52]}"'
-            return ids if caller[3:35] == request_id else f'{ids},"trace_id":"{caller[3:35]}"'
+            ids, trace_id = f'{ids},"parent_id":"{caller[36:52]}"', caller[3:35]
+            return ids if trace_id == request_id else f'{ids},"trace_id":"{trace_id}"'
         return ids if len(request_id) != UUID_LENGTH else f'{ids},"trace_id":"{self._own_trace}"'
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:
-        """Add fields: tenant, area, function, status."""
-        self._fields |= fields
-
-    def fields(self, *names: str) -> dict[str, object]:
-        """Return those of the fields that the line has so far."""
-        fields = {"request_id": self.request_id, **self._fields}
-        return {name: fields[name] for name in names if name in fields}
+        """Add fields."""
+        self.fields |= fields
 
     def begin_step(self, step: str) -> None:
         """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
@@ -105,20 +101,21 @@ class InvocationLog:
             read_from.clear()
         hundredths = (self._step_began - self._began) // 10_000
         times = f'{self._times},"total_ms":{hundredths // 100}.{_DIGITS[hundredths % 100]}'
-        write_line(f"{self._encode(self._fields)[:-1]}{self._ids()}{times}{_END}", sys.stdout)
+        write_line(f"{self._encode(self.fields)[:-1]}{self._ids()}{times}{_END}", sys.stdout)
 
 
 def encode_shared(fields: dict[str, object]) -> str:
     """Return what ``encode_by_loaded`` does of a line's fields, kept for the next one with the same."""
     try:
-        return _encode_kept(tuple(fields), tuple(fields.values()))
+        return _encode_kept(*fields, *fields.values())
     except TypeError:  # one has members, and so is no key
         return encode_by_loaded(fields)
 
 
 @lru_cache(128)
-def _encode_kept(names: tuple[str, ...], values: tuple[object, ...]) -> str:
-    return encode_by_loaded(dict(zip(names, values, strict=True)))
+def _encode_kept(*names_and_values: object) -> str:
+    half = len(names_and_values) // 2
+    return encode_by_loaded(dict(zip(names_and_values[:half], names_and_values[half:], strict=True)))
 
 
 class _Lines:
