@@ -10,7 +10,7 @@ from silvaengine_demo.greetings import Greetings
 
 from benchmarks.parts import choose
 from benchmarks.peers.request import CONTEXT
-from silvaengine.context import bind
+from silvaengine.context import begin_call, end_call
 from silvaengine.observability.logging import InvocationLog, encode_shared
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import worker
@@ -18,7 +18,7 @@ from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import fit_arguments
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
+from silvaengine_worker.process_state import live_environment, restore_process, run_with_deadline
 from silvaengine_worker.results import complete, to_json_text, to_response
 
 PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])
@@ -48,8 +48,16 @@ def _log():
 
 
 def _isolate():
-    with bind(CURRENT), ProcessStateGuard():
-        copy_context().run(setcontext, getcontext().copy())
+    copy_context().run(_bind)
+
+
+def _bind():
+    setcontext(getcontext().copy())
+    begin_call(CURRENT, {})
+    try:
+        restore_process(live_environment.copy(), int)
+    finally:
+        end_call()
 
 
 def _answer():

@@ -175,31 +175,23 @@ def meter(name: str, amount: float = 1) -> None:
         meters[name] = total
 
 
-class bind:  # noqa: N801 - a context manager, called like a function
-    """Make ``current`` the running call within a block; for the worker only.
+def begin_call(current: CurrentInvocation, meters: dict[str, float]) -> None:
+    """Make ``current`` the running call of this context, until ``end_call``; for the worker only.
 
-    ``meters`` gets what the call counts by ``meter``.
+    It gives each call a context of its own. ``meters`` gets what the call counts by ``meter``.
     """
+    global _running_calls  # noqa: PLW0603 - one process serves one call at a time
+    _running_calls += 1
+    _current.set((current, meters))
+    tenant.set(current.endpoint_id)
+    for callback in _start_callbacks:
+        callback()
 
-    __slots__ = ("_current", "_tokens")
 
-    def __init__(self, current: CurrentInvocation, meters: dict[str, float] | None = None) -> None:
-        self._current = current, {} if meters is None else meters
-
-    def __enter__(self) -> None:
-        """Begin the call."""
-        global _running_calls  # noqa: PLW0603 - one process serves one call at a time
-        _running_calls += 1
-        self._tokens = _current.set(self._current), tenant.set(self._current[0].endpoint_id)
-        for callback in _start_callbacks:
-            callback()
-
-    def __exit__(self, *_: object) -> None:
-        """End the call."""
-        global _running_calls  # noqa: PLW0603 - likewise
-        _running_calls -= 1
-        _current.reset(self._tokens[0])
-        tenant.reset(self._tokens[1])
+def end_call() -> None:
+    """End the call that was begun last."""
+    global _running_calls  # noqa: PLW0603 - likewise
+    _running_calls -= 1
 
 
 def is_foreign_thread() -> bool:

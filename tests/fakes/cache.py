@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from tests.fakes.calls import running_call
+
 from silvaengine.cache.clear_log import ClearLog, ClearLogStore, LocalClearLogs, ProcessLogTexts
 from silvaengine.cache.decorators import Cached, cached
 from silvaengine.cache.disk import DiskTier
@@ -15,7 +17,7 @@ from silvaengine.cache.lookup import CachePolicy
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
-from silvaengine.context import CurrentInvocation, bind
+from silvaengine.context import CurrentInvocation
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClients
 from silvaengine.redis.commands import Command, Reply, pack
@@ -235,7 +237,7 @@ def invocation(tenant: str, *caches: HybridCache) -> Iterator[None]:
     )
     for cache in caches:
         cache.fence.begin()
-    with bind(current):
+    with running_call(current):
         yield
 
 

@@ -4,7 +4,7 @@ The arguments are params, body and context of a payload.
 """
 
 import inspect
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -37,7 +37,7 @@ class Parameters(NamedTuple):
 
     ``positional`` are the positional-only ones, with their defaults. ``accepts_any`` stands for ``**kwargs``,
     ``variadic`` for ``*args``; ``receiver`` is a method's ``self`` or ``cls``, which not even ``**kwargs``
-    takes a second time.
+    takes a second time. A call with none but ``known`` names has no other values than those of ``names``.
     """
 
     positional: tuple[tuple[str, object], ...]
@@ -46,6 +46,8 @@ class Parameters(NamedTuple):
     accepts_any: bool
     variadic: bool
     receiver: str | None
+    known: frozenset[str]
+    takes_context: bool
 
     @classmethod
     def from_signature(cls, function: Callable[..., object], *, unbound: bool = False) -> Self:
@@ -59,20 +61,19 @@ class Parameters(NamedTuple):
         receiver = parameters.pop(0).name if has_receiver else None
         kinds = {parameter.kind for parameter in parameters}
         plain = [p for p in parameters if p.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)]
+        names, accepts_any = frozenset(p.name for p in plain), inspect.Parameter.VAR_KEYWORD in kinds
         return cls(
             positional=tuple(
                 (p.name, p.default) for p in plain if p.kind is inspect.Parameter.POSITIONAL_ONLY
             ),
-            names=frozenset(p.name for p in plain),
+            names=names,
             required=tuple(p.name for p in plain if p.default is inspect.Parameter.empty),
-            accepts_any=inspect.Parameter.VAR_KEYWORD in kinds,
+            accepts_any=accepts_any,
             variadic=inspect.Parameter.VAR_POSITIONAL in kinds,
             receiver=receiver,
+            known=names if accepts_any else names | _OFFERED,
+            takes_context="context" in names or (accepts_any and receiver != "context"),
         )
-
-    def takes(self, name: str) -> bool:
-        """Return whether a value can be passed by a name."""
-        return name in self.names or (self.accepts_any and name != self.receiver)
 
     def untaken(self, names: Iterable[str]) -> list[str]:
         """Return those of the names by which no value can be passed, in their order."""
@@ -110,19 +111,28 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    members = _members(call, parameters)
-    if not call.callee.keep_empty:
-        members = {name: value for name, value in members.items() if value is not None and value != ""}
-    if untaken := parameters.untaken(members):
-        offered = offered_names(call)
-        for name in untaken:
-            if name not in offered:
-                raise RequestError(_refusal(public_name(call), name))
-            del members[name]
-    missing = parameters.missing(members)
-    if missing is not None:
-        raise RequestError(f"Function {public_name(call)!r} requires the parameter {missing!r}")
-    return parameters.arrange(members)
+    members, names, keeps_empty = _members(call, parameters), parameters.names, call.callee.keep_empty
+    if not parameters.known.issuperset(members):
+        names = names.union(_others(call, parameters, members))
+    values = {
+        name: value
+        for name, value in members.items()
+        if name in names and (keeps_empty or (value is not None and value != ""))
+    }
+    for name in parameters.required:
+        if name not in values:
+            raise RequestError(f"Function {public_name(call)!r} requires the parameter {name!r}")
+    return parameters.arrange(values)
+
+
+def _others(call: WorkerCall, parameters: Parameters, members: Mapping[str, Any]) -> list[str]:
+    """Return the names that ``**kwargs`` takes, too; raises RequestError for one that nothing does."""
+    untaken, offered = parameters.untaken(members), offered_names(call)
+    for name in untaken:
+        is_absent = members[name] in (None, "") and not call.callee.keep_empty
+        if not (is_absent or name in offered):
+            raise RequestError(_refusal(public_name(call), name))
+    return [name for name in members if name not in untaken]
 
 
 def offered_names(call: WorkerCall) -> frozenset[str]:
@@ -139,19 +149,17 @@ def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     """
     if not (call.params or call.body):
         return {}
-    members = dict(call.params)
-    context = call.context
-    if context is not None and (parameters.takes("context") or _ROUTED in context):
-        context = call.read_context()
-    if call.aws_event is None:
-        if call.body:
-            members |= _body_members(call.body)
-        if isinstance(context, dict) and (given := context.get(_ROUTED)):
-            members |= given  # again: whoever was admitted by a path isn't admitted to a body's members
-        if context is not None:
-            members["context"] = context
-    else:
-        members |= {"aws_event": call.aws_event, "aws_context": call.aws_context or {}}
+    members, context = dict(call.params), call.context
+    if call.aws_event is not None:
+        return members | {"aws_event": call.aws_event, "aws_context": call.aws_context or {}}
+    if call.body:
+        members |= _body_members(call.body)
+    is_read = context is not None and (parameters.takes_context or _ROUTED in context)
+    if is_read and (context := call.read_context()) is not None:
+        members |= (
+            context.get(_ROUTED) or {}
+        )  # whoever was admitted by a path isn't admitted to a body's members
+        members["context"] = context
     return members
 
 

@@ -8,10 +8,9 @@ it, gets an object of its own.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
-from silvaengine.errors import ConfigurationError, FunctionError
+from silvaengine.errors import ConfigurationError
 from silvaengine.settings import KEPT_BYTES
 from silvaengine.sizes import whole_size_of
 from silvaengine_worker.arguments import Parameters
@@ -19,6 +18,9 @@ from silvaengine_worker.loader import Constructor
 
 type InstanceKey = tuple[type, str, str]
 """The class, the endpoint, the setting text."""
+
+type KeptInstance = tuple[object, int]
+"""An object, and its size in bytes."""
 
 
 class Instances:
@@ -37,44 +39,25 @@ class Instances:
         self.made = 0
         self._limit = limit
         self._bytes_left = kept_bytes
-        self._kept: dict[InstanceKey, tuple[object, int]] = {}
+        self._kept: dict[InstanceKey, KeptInstance] = {}
 
-    def use[T](
-        self,
-        key: InstanceKey | None,
-        create: Callable[[], object],
-        run: Callable[[object], T],
-        may_keep: Callable[[], bool],
-    ) -> T:
-        """Run with the kept or a new object, which is kept afterwards if it has a key and ``may_keep``."""
-        if key is not None and key in self._kept:
-            instance, size = self._take(key)
-        else:
-            instance, size = create(), 0
+    def take(self, key: InstanceKey | None) -> KeptInstance | None:
+        """Return an object, which is kept no more; None where a new one has to be made."""
+        if key is None or key not in self._kept:
             self.made += 1
-        try:
-            result = run(instance)
-        except FunctionError:
-            self._keep(key, instance, size, may_keep)
-            raise
-        self._keep(key, instance, size, may_keep)
-        return result
+            return None
+        kept = self._kept.pop(key)
+        self._bytes_left += kept[1]
+        return kept
 
-    def _take(self, key: InstanceKey) -> tuple[object, int]:
-        instance, size = self._kept.pop(key)
-        self._bytes_left += size
-        return instance, size
-
-    def _keep(
-        self, key: InstanceKey | None, instance: object, size: int, may_keep: Callable[[], bool]
-    ) -> None:
-        if key is None or not may_keep():
-            return
+    def keep(self, key: InstanceKey, instance: object, size: int) -> None:
+        """Keep an object; 0 is the size of one that is yet to be measured."""
         size = size or whole_size_of(instance, *key)
         self._kept[key] = (instance, size)
         self._bytes_left -= size
         while len(self._kept) > self._limit or (self._bytes_left < 0 and len(self._kept) > 1):
-            self._take(next(iter(self._kept)))
+            _, dropped = self._kept.pop(next(iter(self._kept)))
+            self._bytes_left += dropped
 
 
 def construct(constructor: Constructor, settings: dict[str, Any], logger: logging.Logger) -> object:

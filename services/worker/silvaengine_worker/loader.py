@@ -42,14 +42,13 @@ class LoadedFunction(NamedTuple):
     """A function that may be called.
 
     ``constructor`` is None for what needs no object: a plain function, a static or a class method; with one,
-    ``function`` takes the object first. ``logger`` is the module's, ``takes_context`` of the parameters.
+    ``function`` takes the object first. ``logger`` is the module's.
     """
 
     function: Callable[..., Any]
     parameters: Parameters
     constructor: Constructor | None = None
     logger: logging.Logger = logging.getLogger()
-    takes_context: bool = False
 
 
 class Loader:
@@ -70,9 +69,7 @@ class Loader:
         target = self._targets.get(names)
         if target is None:
             found = self._find(*names)
-            target = self._targets[names] = found._replace(
-                logger=logging.getLogger(module_name), takes_context=found.parameters.takes("context")
-            )
+            target = self._targets[names] = found._replace(logger=logging.getLogger(module_name))
         return target
 
     def _find(self, module_name: str, class_name: str, function: str) -> LoadedFunction:

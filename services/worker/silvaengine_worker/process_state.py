@@ -15,7 +15,7 @@ from math import inf
 from signal import ITIMER_REAL, setitimer
 from threading import get_ident
 from types import FrameType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 from silvaengine.errors import DeadlineError
 
@@ -26,59 +26,43 @@ _MAIN_THREAD = threading.main_thread().ident
 _environ = os.environ  # noqa: TID251 - restored as a whole, read for no setting
 
 
-def environment_data() -> dict[bytes, bytes]:
-    """Return the mapping inside ``os.environ``: copying or comparing that decodes all names and values."""
-    data: dict[bytes, bytes] = vars(_environ)["_data"]
-    return data
+live_environment: dict[bytes, bytes] = vars(_environ)["_data"]
+"""The mapping inside ``os.environ``: copying or comparing that decodes all names and values."""
 
-
-_data = environment_data()
 _umask = os.umask(0o022)  # it can only be read by setting it
 os.umask(_umask)
 
 
-class ProcessStateGuard:
-    """Restores what belongs to the whole process.
+def restore_process[*Args, T](before: dict[bytes, bytes], run: Callable[[*Args], T], *args: *Args) -> T:
+    """Run, and restore what belongs to the whole process; the environment as it was ``before``.
 
-    The environment, the C library's time zone, the mask of new files, the recursion limit, the default
-    time-out of sockets, the root logger's level and handlers, standard streams and working directory.
+    That is also the C library's time zone, the mask of new files, the recursion limit, the default time-out
+    of sockets, the root logger's level and handlers, standard streams and working directory.
     """
-
-    def __enter__(self) -> Self:
-        """Save them."""
-        self._before = dict(_data)
-        self._zone = time.tzname
-        self._recursion = sys.getrecursionlimit()
-        self._socket = sys.modules.get("socket")  # a cold start doesn't load it
-        self._timeout = self._socket.getdefaulttimeout() if self._socket else None
-        self._folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
-        self._root = logging.root
-        self._level, self._handlers = self._root.level, list(self._root.handlers)
-        self._streams = sys.stdout, sys.stderr
-        return self
-
-    def is_environment_unchanged(self) -> bool:
-        """Return whether the environment is as it was saved."""
-        return _data == self._before
-
-    def __exit__(self, *_: object) -> None:
-        """Restore them."""
-        is_unchanged = self.is_environment_unchanged()
+    zone, recursion, root = time.tzname, sys.getrecursionlimit(), logging.root
+    level, handlers, streams = root.level, [*root.handlers], (sys.stdout, sys.stderr)
+    socket = sys.modules.get("socket")  # a cold start doesn't load it
+    timeout = socket.getdefaulttimeout() if socket else None
+    folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
+    try:
+        return run(*args)
+    finally:
+        is_unchanged = live_environment == before
         if not is_unchanged:
             _environ.clear()
-            _environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in self._before.items()})
-        if not is_unchanged or time.tzname != self._zone:
+            _environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
+        if not is_unchanged or time.tzname != zone:
             time.tzset()
         os.umask(_umask)
-        if sys.getrecursionlimit() != self._recursion:
-            sys.setrecursionlimit(self._recursion)
-        if socket := self._socket or sys.modules.get("socket"):
-            socket.setdefaulttimeout(self._timeout)
-        if self._root.level != self._level:
-            self._root.setLevel(self._level)
-        self._root.handlers[:] = self._handlers
-        sys.stdout, sys.stderr = self._streams
-        os.chdir(self._folder)
+        if sys.getrecursionlimit() != recursion:
+            sys.setrecursionlimit(recursion)
+        if socket := socket or sys.modules.get("socket"):
+            socket.setdefaulttimeout(timeout)
+        if root.level != level:
+            root.setLevel(level)
+        root.handlers[:] = handlers
+        sys.stdout, sys.stderr = streams
+        os.chdir(folder)
 
 
 class DeadlinePassed(BaseException):
@@ -99,7 +83,7 @@ def run_with_deadline[*Args, T](seconds: float, run: Callable[[*Args], T], *args
     if seconds == inf or get_ident() != _MAIN_THREAD:
         return run(*args)
     handler = _set_handler(_ALARM, _raise_passed)
-    timer = setitimer(ITIMER_REAL, seconds, _REPEAT)
+    left, interval = setitimer(ITIMER_REAL, seconds, _REPEAT)
     try:
         try:
             return run(*args)
@@ -108,7 +92,7 @@ def run_with_deadline[*Args, T](seconds: float, run: Callable[[*Args], T], *args
     except DeadlinePassed as passed:
         raise _deadline_error("ended by the alarm") from passed
     finally:
-        setitimer(ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
+        setitimer(ITIMER_REAL, left, interval)  # an alarm in the inner `finally` left the timer on
         _set_handler(_ALARM, handler)
 
 

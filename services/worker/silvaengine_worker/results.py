@@ -128,7 +128,7 @@ def to_response(result: object, *, takes_context: bool = True) -> WorkerResponse
     kind: ResponseKind = "json"
     if isinstance(result, str):
         kind = "text"
-    elif isinstance(result, _BYTES):
+    elif type(result) not in _COMPLETE and isinstance(result, _BYTES):
         kind = "base64"
     return make(WorkerResponse, (kind, to_json_value(result), 200, "", (), "", takes_context))
 

@@ -7,13 +7,12 @@ raised. Callers of the predecessor send no ``invocation``; they get the bare res
 """
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import UnavailableError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
-from silvaengine.observability.logging import encode_shared
+from silvaengine.observability.logging import InvocationLog, encode_shared
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.release import NO_RELEASE, Release
@@ -61,7 +60,7 @@ class CallServer:
             Exception: the call's failure, where nobody waits for the response.
         """
         event.log.begin_step("invoke")
-        made = self._worker.objects_made
+        made = self._worker.instances.made
         if self._digest:
             event.log.add(package=self._release.package, release=event.version)
         try:
@@ -76,8 +75,8 @@ class CallServer:
         finally:
             if event.meters:
                 event.log.add(meters=event.meters)
-            if self._worker.objects_made != made:
-                event.log.add(objects_made=self._worker.objects_made)
+            if self._worker.instances.made != made:
+                event.log.add(objects_made=self._worker.instances.made)
 
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
@@ -185,4 +184,8 @@ class CallServer:
 
 def create_handler(server: CallServer, alerts: AlertPublisher) -> Handler:
     """Return a Lambda handler built from these parts."""
-    return lambda_handler("worker", partial(WorkerEvent, alerts=alerts), lambda: server.serve, encode_shared)
+
+    def read(event: object, context: object, log: InvocationLog) -> WorkerEvent:
+        return WorkerEvent(event, context, log, alerts)
+
+    return lambda_handler("worker", read, lambda: server.serve, encode_shared)

@@ -8,15 +8,15 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
-from silvaengine.errors import ConfigurationError, ContextNeededError
+from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, begin_call, end_call
+from silvaengine.errors import ConfigurationError, ContextNeededError, FunctionError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse, make
 from silvaengine.settings import KEPT_BYTES
 from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
 from silvaengine_worker.instances import Instances, construct
-from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
-from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
+from silvaengine_worker.loader import Constructor, LoadedFunction, Loader, NoFunctionError
+from silvaengine_worker.process_state import live_environment, restore_process, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Worker:
 
     ``open_channel`` returns the channel to connected clients of a call and its ``traceparent``; None where
     there is no WebSocket API.
+    ``instances`` are the kept objects of classes.
     ``checks_results`` is whether the results of typed functions are compared with their signatures,
     ``kept_bytes`` how much memory the kept objects of classes may take.
     """
@@ -51,12 +52,7 @@ class Worker:
         self._open_channel = open_channel
         self._checks_results = checks_results
         self._signatures: dict[Callable[..., Any], Signature] = {}
-        self._instances = Instances(kept_bytes=kept_bytes)
-
-    @property
-    def objects_made(self) -> int:
-        """How many objects of functions' classes it has made so far."""
-        return self._instances.made
+        self.instances = Instances(kept_bytes=kept_bytes)
 
     def run(
         self,
@@ -89,7 +85,7 @@ class Worker:
         except NoFunctionError as error:
             message = f"Function {public_name(call)!r} isn't available"
             raise ConfigurationError(message, detail=error.detail) from error.__cause__
-        if call.is_brief and target.takes_context:
+        if call.is_brief and target.parameters.takes_context:
             raise ContextNeededError(_NEEDED)
         # a typed function's are made by its package's code, too: bound and timed
         arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
@@ -97,28 +93,49 @@ class Worker:
         current = _current_invocation(call, end, request_id, target.logger, channel, traceparent)
         if look_for_end is not None:
             current = current._replace(look_for_end=look_for_end)
-        with bind(current, meters), ProcessStateGuard() as process:
-            return copy_context().run(
+        return copy_context().run(
+            self._run_alone, current, {} if meters is None else meters, target, call, arguments, finish
+        )
+
+    def _run_alone(
+        self,
+        current: CurrentInvocation,
+        meters: dict[str, float],
+        target: LoadedFunction,
+        call: WorkerCall,
+        arguments: Arguments | None,
+        finish: Callable[[Any], object],
+    ) -> WorkerResponse:
+        """Run a call in a context that nobody else has; its state of the process is its own, too."""
+        setcontext(getcontext().copy())  # decimal's
+        environment = live_environment.copy()
+        begin_call(current, meters)
+        try:
+            return restore_process(
+                environment,
                 run_with_deadline,
                 current.remaining_seconds(),
                 self._call,
                 target,
                 call,
                 arguments,
-                process.is_environment_unchanged,
+                environment,
                 finish,
             )
+        finally:
+            end_call()
 
     def _call(
         self,
         target: LoadedFunction,
         call: WorkerCall,
         arguments: Arguments | None,
-        may_keep: Callable[[], bool],
+        environment: dict[bytes, bytes],
         finish: Callable[[Any], object],
     ) -> WorkerResponse:
-        setcontext(getcontext().copy())  # decimal's, for this call alone, as all context variables are
-        takes_context = target.takes_context or call.is_brief or call.context is None or call.job is not None
+        takes_context = (
+            target.parameters.takes_context or call.is_brief or call.context is None or call.job is not None
+        )
         if arguments is None:
             signature = self._signatures.get(target.function) or self._read_signature(target)
             if signature.headers:
@@ -131,17 +148,39 @@ class Worker:
                 finish = checked(finish, signature)
             arguments = self._fit_typed(call, signature)
         by_position, by_name = arguments
-        constructor, setting = target.constructor, call.callee.setting
-        if constructor is None:
+        if target.constructor is None:
             result = finish(target.function(*by_position, **by_name))
         else:
-            result = self._instances.use(
-                (constructor.cls, call.invocation.endpoint_id, setting) if call.invocation else None,
-                lambda: construct(constructor, read_settings(setting), target.logger),
-                lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
-                may_keep,
-            )
+            result = self._call_method(target.constructor, target, call, arguments, environment, finish)
         return to_response(result, takes_context=takes_context)
+
+    def _call_method(
+        self,
+        constructor: Constructor,
+        target: LoadedFunction,
+        call: WorkerCall,
+        arguments: Arguments,
+        environment: dict[bytes, bytes],
+        finish: Callable[[Any], object],
+    ) -> object:
+        """Call an object's method, and keep the object after an end that the function meant."""
+        callee, invocation = call.callee, call.invocation
+        key = (constructor.cls, invocation.endpoint_id, callee.setting) if invocation else None
+        instance, size = self.instances.take(key) or (
+            construct(constructor, read_settings(callee.setting), target.logger),
+            0,
+        )
+        by_position, by_name = arguments
+        try:
+            return finish(getattr(instance, callee.function)(*by_position, **by_name))
+        except FunctionError:
+            raise
+        except BaseException:
+            key = None
+            raise
+        finally:
+            if key is not None and live_environment == environment:
+                self.instances.keep(key, instance, size)
 
     def _read_signature(self, target: LoadedFunction) -> "Signature":
         # lazy: only a typed function needs them

@@ -22,7 +22,7 @@ from silvaengine.cache.lookup import CachePolicy
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
-from silvaengine.context import CurrentInvocation, bind
+from silvaengine.context import CurrentInvocation, begin_call
 from silvaengine.redis import connection
 from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
@@ -47,15 +47,15 @@ def main() -> None:
     answer.__qualname__ = "answer"
     answer.__module__ = "worker_process"
     kept = cached(lambda: cache, cache_name="test", policy=CachePolicy(lock=lock))(answer)
+    begin_call(invocation(), {})
     write("ready")
     for line in sys.stdin:
         word, _, pattern = line.strip().partition(" ")
         fence.begin()
-        with bind(invocation()):
-            if word == "clear":
-                write(cache.clear("test", "acme", pattern))
-            else:
-                write(asked(kept, word, threads))
+        if word == "clear":
+            write(cache.clear("test", "acme", pattern))
+        else:
+            write(asked(kept, word, threads))
 
 
 def asked(kept: Any, key: str, threads: int) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.calls import running_call
 
-from silvaengine.context import CurrentInvocation, bind
+from silvaengine.context import CurrentInvocation
 from silvaengine.errors import FunctionError
 from silvaengine_base import decode_cursor, encode_cursor
 
@@ -20,9 +22,9 @@ KEY = {"tenant": "acme", "number": Decimal("12345678901234567890.5"), "id": b"\x
 
 def running(
     tenant: str = "acme", function: str = "tickets", settings: Mapping[str, Any] | None = None
-) -> bind:
+) -> AbstractContextManager[None]:
     """Stand in a function's call."""
-    return bind(
+    return running_call(
         CurrentInvocation("r", tenant, "core", function, None, 1, settings or {}, logging.getLogger("f"))
     )
 

@@ -3,8 +3,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from tests.fakes.calls import running_call
 
-from silvaengine.context import CurrentInvocation, bind, current_invocation, read_from
+from silvaengine.context import CurrentInvocation, current_invocation, read_from
 from silvaengine.observability.logging import TEXT_LIMIT, InvocationLog, configure_logging
 from silvaengine.settings import Settings
 
@@ -77,7 +78,7 @@ def _root_logger() -> Iterator[None]:
 def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.CaptureFixture[str]) -> None:
     """A function's own log line can be found by its request id."""
     configure_logging(Settings())
-    with bind(current()):
+    with running_call(current()):
         logging.getLogger("shop").info("packed %d", 3)
     try:
         int("x")
@@ -97,7 +98,7 @@ def test_log_records_name_a_trace_that_the_request_id_does_not(capsys: pytest.Ca
     configure_logging(Settings())
     for of_trace in (trace_id, request_id):
         traceparent = f"00-{of_trace}-{span_id}-01"
-        with bind(current()._replace(request_id=request_id, traceparent=traceparent)):
+        with running_call(current()._replace(request_id=request_id, traceparent=traceparent)):
             logging.getLogger("shop").info("packed")
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["request_id"], first["trace_id"]) == (request_id, trace_id)
@@ -112,7 +113,7 @@ def test_a_share_of_requests_is_written_whole(capsys: pytest.CaptureFixture[str]
     def written(share: float) -> list[tuple[str, str]]:
         configure_logging(Settings(log_sample=share))
         for number in range(1_000):
-            with bind(current()._replace(request_id=f"r{number}")):
+            with running_call(current()._replace(request_id=f"r{number}")):
                 logger.info("began")
                 logger.info("ended")
                 logger.warning("slow")
@@ -130,7 +131,7 @@ def test_a_share_of_requests_is_written_whole(capsys: pytest.CaptureFixture[str]
     assert 50 < len(began) < 150
     trace = f"00-{'0' * 31}1-{'0' * 15}1-01"
     for number in range(100):  # nested calls, with a request id each, are one story
-        with bind(current()._replace(request_id=f"r{number}", traceparent=trace)):
+        with running_call(current()._replace(request_id=f"r{number}", traceparent=trace)):
             logger.info("nested")
     assert len(capsys.readouterr().out.splitlines()) in (0, 100)
     assert set(began) < {request for request, message in written(0.5) if message == "began"}
@@ -140,7 +141,7 @@ def test_the_running_call_is_known_only_while_it_runs() -> None:
     """Before and after a call there is no running one."""
     with pytest.raises(LookupError, match="only while"):
         current_invocation()
-    with bind(current()):
+    with running_call(current()):
         assert current_invocation().endpoint_id == "acme"
         assert current_invocation().remaining_seconds() == float("inf")
     with pytest.raises(LookupError):

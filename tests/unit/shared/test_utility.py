@@ -5,15 +5,17 @@ import json
 import logging
 import re
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.fakes.calls import running_call
 
 import silvaengine_utility
-from silvaengine.context import CurrentInvocation, bind
+from silvaengine.context import CurrentInvocation
 from silvaengine.errors import InvocationError, LoopError
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_utility import Authorizer, Utility
@@ -234,10 +236,12 @@ def test_a_call_gives_what_the_functions_text_says(response: Any, result: Any) -
     assert payload == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}, "hops": 1}
 
 
-def called_by(hops: int, deadline: float | None = None, traceparent: str | None = None) -> bind:
+def called_by(
+    hops: int, deadline: float | None = None, traceparent: str | None = None
+) -> AbstractContextManager[None]:
     """Stand in a function that so many calls between functions led to."""
     current = CurrentInvocation("r", "acme", "core", "f", deadline, 1, {}, logging.getLogger("f"), hops=hops)
-    return bind(current._replace(traceparent=traceparent))
+    return running_call(current._replace(traceparent=traceparent))
 
 
 def test_a_call_says_how_many_led_to_it_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -91,7 +90,10 @@ def test_the_least_recently_used_object_is_dropped() -> None:
         return name
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        assert instances.use((str, name, ""), partial(make, name), str, lambda: True) == name
+        key = (str, name, "")
+        instance, size = instances.take(key) or (make(name), 0)
+        assert instance == name
+        instances.keep(key, instance, size)
     assert made == ["a", "b", "c", "b"]
 
 
@@ -100,7 +102,8 @@ def test_what_objects_take_is_bounded() -> None:
     instances = Instances(kept_bytes=250_000)
 
     def use(name: str, size: int = 100_000) -> int:
-        instances.use((str, name, ""), lambda: {"of": bytes(size)}, id, lambda: True)
+        key = (str, name, "")
+        instances.keep(key, *(instances.take(key) or ({"of": bytes(size)}, 0)))
         return instances.made
 
     assert [use(name) for name in "abaca"] == [1, 2, 2, 3, 3]
@@ -113,11 +116,9 @@ def test_settings_and_what_they_are_read_to_are_counted() -> None:
     instances = Instances(kept_bytes=1_000_000)
     for number in range(100):
         text = str(number) * 50_000
-        instances.use((str, "a", text), list, id, lambda: True)
-    before = instances.made
-    instances.use((str, "a", text), list, id, lambda: True)
-    instances.use((str, "a", "0" * 50_000), list, id, lambda: True)
-    assert instances.made == before + 1
+        instances.keep((str, "a", text), [], 0)
+    assert instances.take((str, "a", text))
+    assert not instances.take((str, "a", "0" * 50_000))
 
 
 @pytest.mark.parametrize(

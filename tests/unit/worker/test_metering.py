@@ -3,14 +3,15 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from threading import Thread
 from typing import Any
 
 import pytest
+from tests.fakes.calls import running_call
 
-from silvaengine.context import METER_LIMIT, METERS, CurrentInvocation, bind
+from silvaengine.context import METER_LIMIT, METERS, CurrentInvocation
 from silvaengine.observability.handler import Handler
 from silvaengine_base import meter
 from silvaengine_tasks.usage.counting import read_line
@@ -21,9 +22,9 @@ type Meters = dict[str, float]
 
 
 @pytest.fixture
-def running() -> Callable[[Meters], bind]:
+def running() -> Callable[[Meters], AbstractContextManager[None]]:
     """Begin calls that have no more than a tenant."""
-    return lambda meters: bind(CurrentInvocation("r", "acme", "core", "f", None, 1, {}, None), meters)  # type: ignore[arg-type]
+    return lambda meters: running_call(CurrentInvocation("r", "acme", "core", "f", None, 1, {}, None), meters)  # type: ignore[arg-type]
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -83,7 +84,9 @@ def test_usage_is_counted_from_the_workers_own_lines(
     assert line.owner.endpoint_id == "demo"
 
 
-def test_threads_with_the_calls_context_count(running: Callable[[Meters], bind]) -> None:
+def test_threads_with_the_calls_context_count(
+    running: Callable[[Meters], AbstractContextManager[None]],
+) -> None:
     """Nothing of many threads is lost."""
     meters: Meters = {}
     with running(meters), ThreadPoolExecutor(8) as pool:
@@ -92,7 +95,9 @@ def test_threads_with_the_calls_context_count(running: Callable[[Meters], bind])
     assert meters == {"rows": 2000}
 
 
-def test_a_thread_that_outlives_its_call_counts_for_nobody_else(running: Callable[[Meters], bind]) -> None:
+def test_a_thread_that_outlives_its_call_counts_for_nobody_else(
+    running: Callable[[Meters], AbstractContextManager[None]],
+) -> None:
     """It has its own call's context, whose line is written already."""
     first: Meters = {}
     second: Meters = {}
@@ -123,7 +128,7 @@ def test_a_thread_that_outlives_its_call_counts_for_nobody_else(running: Callabl
     ],
 )
 def test_bad_input_is_refused_by_name(
-    running: Callable[[Meters], bind], name: Any, amount: Any, message: str
+    running: Callable[[Meters], AbstractContextManager[None]], name: Any, amount: Any, message: str
 ) -> None:
     """The message says which argument it is and what was expected; nothing is counted."""
     meters: Meters = {"full": METER_LIMIT, **{f"m{number}": 1 for number in range(METERS - 1)}}
