@@ -21,6 +21,7 @@ from silvaengine.authorization.packages import Packages
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import Key, Row, TableReader
 from silvaengine.ledger.dispatch import issue_no_token
+from silvaengine.lru import Budget
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.protocol.json_codec import encode
@@ -133,9 +134,11 @@ class _Context:
 def gateway(case: Case) -> tuple[Callable[[Mapping[str, Any]], Any], Registry]:
     """Return the gateway's handler over made-up tables, and its registry."""
     settings = Settings()
-    registry = Registry(MadeTables(case), {}, stage="beta", kept_bytes=LAMBDA_MB * MEBIBYTE // 4)
-    limiter = RateLimiter(None, "", instances=1)
-    admission = Admission(registry, lambda: limiter, lambda: Authorization(Packages(())))
+    budget = Budget(LAMBDA_MB * MEBIBYTE // 4, in_bytes=True)
+    registry = Registry(MadeTables(case), {}, stage="beta", budget=budget)
+    limiter = RateLimiter(None, "", budget, instances=1)
+    authorization = Authorization(Packages(()), budget)
+    admission = Admission(registry, lambda: limiter, lambda: authorization)
     made = Gateway(settings, admission, Answers(), _no_executions, issue_no_token)
     serve = HttpHandler(settings, registry, made, AlertPublisher(None))
     handler = lambda_handler("http", HttpCall, lambda: serve, encode)

@@ -33,7 +33,7 @@ def clients(tmp_path: Path) -> Iterator[RedisClients]:
 
 def limiter(clients: RedisClients) -> RateLimiter:
     """Return the limiter of one instance of many."""
-    return RateLimiter(clients.of("registry"), "{se-registry:generation}limit:", instances=1)
+    return RateLimiter(clients.of("registry"), "{se-registry:generation}limit:", 1_000, instances=1)
 
 
 def count_allowed(limiters: list[RateLimiter], limits: tuple[RateLimit, ...], calls: int) -> int:
@@ -77,7 +77,7 @@ def test_a_full_bucket_expires(clients: RedisClients) -> None:
 def test_without_redis_each_instance_allows_its_share(clients: RedisClients) -> None:
     """Calls are neither unlimited nor all refused."""
     away = RedisClients(RedisSettings("127.0.0.1", 1))
-    instance = RateLimiter(away.of("registry"), "limit:", instances=2)
+    instance = RateLimiter(away.of("registry"), "limit:", 1_000, instances=2)
     assert count_allowed([instance], (TENANT._replace(per_second=0.5, burst=6),), 9) == 3
 
 
@@ -115,7 +115,7 @@ def test_counting_takes_no_extra_round_trip(clients: RedisClients) -> None:
 
     client.execute = counted  # type: ignore[method-assign]
     one = limiter(clients)
-    admission = Admission(registry, lambda: one, lambda: Authorization(Packages(())))
+    admission = Admission(registry, lambda: one, lambda: Authorization(Packages(()), 1_000))
     for expected in ([1, 1, 1], [2], [2]):  # the look, the generation put there, the first count; then both
         sent.clear()
         _, headers = admission.admit("acme", "k", "core")

@@ -78,8 +78,8 @@ class World:
         executions = Executions(
             ledger, Dispatcher(NoInvoker(), payloads), payloads, Digests(lambda: b"secret"), 300.0
         )
-        authorization = Authorization(Packages(set()))
-        limiter = RateLimiter(None, "", instances=1)
+        authorization = Authorization(Packages(set()), 1_000)
+        limiter = RateLimiter(None, "", 1_000, instances=1)
         admission = Admission(registry, lambda: limiter, lambda: authorization)
         gateway = Gateway(Settings(), admission, NoInvoker(), lambda: executions, issue_no_token)
         alerts = AlertPublisher(lambda _subject, _text: None)

@@ -21,6 +21,7 @@ BOUNDARIES = {
     "silvaengine/authorization/packages.py": "an operator's authorizer",
     "silvaengine/aws/connection.py": "a connection, closed and raised again",
     "silvaengine/cache/decorators.py": "an argument's __hash__ and ``key=``: the call is a miss",
+    "silvaengine/cache/threads.py": "a thread: its failure belongs to the coroutine that waits",
     "silvaengine/observability/handler.py": "a Lambda: its log line has the status, and it is raised again",
     "silvaengine/redis/client.py": "a cluster's node, forgotten and raised again",
     "silvaengine/redis/connection.py": "a connection, closed and raised again",

@@ -16,6 +16,7 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
+from silvaengine.lru import Budget
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.json_codec import encode
@@ -71,10 +72,14 @@ class Platform:
     Args:
         functions: names and what their rows' ``config`` says.
         clock: monotonic seconds, of the rate limits.
+        budget: what the gateway may keep in memory, by default as much as a Lambda's.
     """
 
     def __init__(
-        self, functions: Mapping[str, Mapping[str, Any]], clock: Callable[[], float] = time.monotonic
+        self,
+        functions: Mapping[str, Mapping[str, Any]],
+        clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
         self.dynamodb = MemoryDynamoDB()
         self._functions = functions
@@ -84,13 +89,14 @@ class Platform:
         jobs = ExecutionRunner(self.ledger, objects, lambda: 0.0)
         server = CallServer(Worker(Loader(["sample_functions"])), lambda: jobs, _no_sockets)
         self.lambdas = Lambdas(create_worker(server, AlertPublisher(None)))
-        self.registry = Registry(reader, {}, stage="beta")
+        self.registry = Registry(reader, {}, stage="beta", budget=budget)
         executions = Executions(
             self.ledger, Dispatcher(self.lambdas, objects), objects, Digests(lambda: b"secret"), 300.0
         )
-        limiter = RateLimiter(None, "", instances=1, clock=clock)
+        limiter = RateLimiter(None, "", self.registry.budget, instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
-        admission = Admission(self.registry, lambda: limiter, lambda: Authorization(Packages(())))
+        authorization = Authorization(Packages(()), self.registry.budget)
+        admission = Admission(self.registry, lambda: limiter, lambda: authorization)
         gateway = Gateway(settings, admission, self.lambdas, lambda: executions, issue_no_token)
         serve = HttpHandler(settings, self.registry, gateway, AlertPublisher(None))
         self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)

@@ -54,8 +54,8 @@ class World(Invoker):
             api_keys=ApiKeyVerifier(self._pepper, self.clock),
             clock=self.clock,
         )
-        authorization = Authorization(Packages(()), self.clock, self.fetch)
-        limiter = RateLimiter(None, "", instances=1, clock=self.clock)
+        authorization = Authorization(Packages(()), 1_000, self.clock, self.fetch)
+        limiter = RateLimiter(None, "", 1_000, instances=1, clock=self.clock)
         admission = Admission(registry, lambda: limiter, lambda: authorization)
         self.ledger = Ledger(self.reader, TableWriter(lambda: self.tables, "se-"))
         payloads, digests = PayloadStore(lambda: None, None), Digests(lambda: PEPPER)

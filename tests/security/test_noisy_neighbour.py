@@ -4,12 +4,18 @@ The gateway is the real one, with registry, limits and worker. What Lambda adds 
 many environments, a call takes one for a while, and waits where none is free.
 """
 
+import gc
 import heapq
 import random
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import pytest
+
+from silvaengine.lru import Budget
 
 from .platform import Platform, rest_event
 
@@ -86,3 +92,27 @@ def test_t22_without_a_limit_the_neighbour_would_wait() -> None:
     """The simulation sees the harm that the limit prevents: the account's environments are all taken."""
     quiet = served(QUIET, limited=False, seed=0)["victim"]
     assert p99(served(FLOOD, limited=False, seed=0)["victim"]) > 5 * p99(quiet)
+
+
+@pytest.mark.slow
+def test_a_gateway_holds_its_budget_however_many_tenants_ask() -> None:
+    """Keys, rows, settings, limits: all that grows with tenants stays within one number of bytes."""
+    budget = Budget(60_000, in_bytes=True)
+    platform = Platform({"echo": {"module_name": "sample_functions.plain"}}, budget=budget)
+    for number in range(400):
+        limit = {"per_second": 1_000, "burst": 1_000}
+        platform.add_tenant(f"tenant-{number}", "key", {"greeting": "Hello"}, rate_limit=limit)
+    held = []
+    tracemalloc.start()
+    try:
+        for number in range(400):
+            event = rest_event("GET", f"/core/tenant-{number}/echo", headers={"x-api-key": "key"})
+            with redirect_stdout(StringIO()):
+                assert platform.call(event)["statusCode"] == 200
+            assert budget.used <= 60_000
+            if number in {270, 399}:  # from then on the 256 paths that are kept are others'
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 20_000, held

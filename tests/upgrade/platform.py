@@ -96,8 +96,8 @@ class Platform(Invoker):
         )
         self.worker = create_worker(server, alerts)
         registry, dispatcher = Registry(reader, {}, stage="beta"), Dispatcher(self, payloads, tokens.issue)
-        limiter = RateLimiter(None, "", instances=1)
-        admission = Admission(registry, lambda: limiter, lambda: Authorization(Packages(())))
+        limiter = RateLimiter(None, "", 1_000, instances=1)
+        admission = Admission(registry, lambda: limiter, lambda: Authorization(Packages(()), 1_000))
         executions = Executions(self.ledger, dispatcher, payloads, digests, 300.0)
         http = HttpHandler(
             settings,

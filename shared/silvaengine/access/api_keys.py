@@ -16,7 +16,7 @@ from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.clock import process_clock
 from silvaengine.errors import SilvaEngineError
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, DEFAULT_API_KEY, key_use_key
 
@@ -25,7 +25,6 @@ MAX_SECRETS = 2  # of a key: the new one, and the old one while it is being repl
 IMPLIED_SCOPES = frozenset({"invoke", "jobs"})  # of every key that is its own secret
 SCOPES = ("invoke", "jobs", "cache:admin", "admin")
 USE_SECONDS = 3600.0  # between two records of a key's use
-MAX_USES = 4096
 
 _logger = logging.getLogger(__name__)
 
@@ -95,14 +94,18 @@ class KeyUsage:
 
     Args:
         write: records the use of a key, by the endpoint of its row.
+        budget: bounds what is known of them; a use that was forgotten is recorded again.
         clock: returns seconds that go on in a freeze.
     """
 
     def __init__(
-        self, write: Callable[[str, str], object], clock: Callable[[], float] = process_clock
+        self,
+        write: Callable[[str, str], object],
+        budget: Budget | int,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._write = write
-        self._recent = LruCache(USE_SECONDS, MAX_USES, clock)
+        self._recent = LruCache(USE_SECONDS, budget, clock)
 
     def record(self, key_row_endpoint: str, key_id: str) -> None:
         """Record a use, unless that was done within the hour; a failure is only logged."""
@@ -134,7 +137,7 @@ def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, SecretLookup
     return ApiKeyVerifier(read)
 
 
-def open_key_usage(settings: Settings) -> KeyUsage:
+def open_key_usage(settings: Settings, budget: Budget) -> KeyUsage:
     """Return the record of uses in the table of settings, where the gateways may write these rows."""
     writer = open_table_writer(settings.region, settings.table_prefix)
 
@@ -144,4 +147,4 @@ def open_key_usage(settings: Settings) -> KeyUsage:
             CONFIG_DATA, key_use_key(key_row_endpoint, key_id), "SET #value = :value", values=values
         )
 
-    return KeyUsage(write)
+    return KeyUsage(write, budget)

@@ -4,19 +4,18 @@ A bucket is one number, the time at which it is full again (the generic cell rat
 or while it is unreachable, each instance counts for itself and allows its share of the rate.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.lru import Budget, LruCache
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClient, reads_replies
 from silvaengine.redis.commands import Command
 from silvaengine.settings import Settings
 
-MAX_BUCKETS = 4096
 MAX_RATE = 100_000  # per second, and of a burst
 
 # KEYS: buckets. ARGV: of each its tokens per second and its size. All are charged or none is. Returns of each
@@ -100,6 +99,7 @@ class RateLimiter:
     Args:
         redis: counts for all instances; None to count in each.
         prefix: the prefix of the buckets' keys.
+        budget: bounds the buckets that are counted here; one that goes begins anew, full.
         instances: the number by which limits are divided while each instance counts for itself.
         clock: returns seconds that go on in a freeze.
     """
@@ -108,6 +108,7 @@ class RateLimiter:
         self,
         redis: RedisClient | None,
         prefix: str,
+        budget: Budget | int,
         *,
         instances: int,
         clock: Callable[[], float] = process_clock,
@@ -116,7 +117,7 @@ class RateLimiter:
         self._prefix = prefix
         self._instances = instances
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at = LruCache(inf, budget, clock)  # lists of one number, which a call changes
 
     def command(self, limits: Sequence[RateLimit]) -> Command | None:
         """Return the command that charges these buckets, to send with other commands; None without Redis."""
@@ -160,26 +161,19 @@ class RateLimiter:
 
     def _take_locally(self, limits: Sequence[RateLimit]) -> list[BucketState]:
         now = self._clock()
+        buckets = [self._full_at.get_or_load(limit.bucket, lambda: [now]) for limit in limits]
         tokens = [
-            limit.burst - max(0.0, self._full_at.get(limit.bucket, now) - now) * limit.per_second + 1e-6
-            for limit in limits
+            limit.burst - max(0.0, full_at - now) * limit.per_second + 1e-6
+            for limit, (full_at,) in zip(limits, buckets, strict=True)
         ]
         is_refused = min(tokens) < 1
         if not is_refused:
-            for limit in limits:
-                self._charge(limit, now)
+            for limit, bucket in zip(limits, buckets, strict=True):
+                bucket[0] = max(now, bucket[0]) + 1 / limit.per_second
         return [
             BucketState(limit, int(left) - (not is_refused), max(0.0, 1 - left) / limit.per_second)
             for limit, left in zip(limits, tokens, strict=True)
         ]
-
-    def _charge(self, limit: RateLimit, now: float) -> None:
-        """Take a token; of too many buckets the one that was charged longest ago is forgotten."""
-        full_at = max(now, self._full_at.get(limit.bucket, now)) + 1 / limit.per_second
-        self._full_at[limit.bucket] = full_at
-        self._full_at.move_to_end(limit.bucket)
-        if len(self._full_at) > MAX_BUCKETS:
-            self._full_at.popitem(last=False)
 
 
 def rate_headers(states: Sequence[BucketState]) -> dict[str, str]:
@@ -205,14 +199,15 @@ def _read_reply(limits: Sequence[RateLimit], reply: Sequence[int]) -> list[Bucke
     ]
 
 
-def open_rate_limiter(settings: Settings) -> RateLimiter:
+def open_rate_limiter(settings: Settings, budget: Budget) -> RateLimiter:
     """Return the limiter of a deployment's calls."""
     redis = None
     if settings.cache.redis is not None:
         from silvaengine.redis.client import process_redis  # lazy: only a deployment with Redis needs it
 
         redis = process_redis(settings.cache.redis).of("registry")
-    return RateLimiter(redis, bucket_prefix(settings.table_prefix), instances=settings.rate_limit_instances)
+    prefix = bucket_prefix(settings.table_prefix)
+    return RateLimiter(redis, prefix, budget, instances=settings.rate_limit_instances)
 
 
 def bucket_prefix(table_prefix: str) -> str:

@@ -63,7 +63,7 @@ class Admission:
             RequestError: 429, a limit is reached; and what ``Registry.key_access`` raises.
         """
         registry = self.registry
-        limits = registry.recent_limits.get((endpoint_id, api_key), ()) if is_counted else ()
+        limits = (registry.recent_limits.get((endpoint_id, api_key)) if is_counted else None) or ()
         reply = registry.refresh(self._open_limiter().command(limits) if limits else None)
         find = registry.key_access_by_row if is_row_key else registry.key_access
         key_access = find(endpoint_id, api_key, area, stage)
@@ -86,20 +86,21 @@ class Admission:
 
 def open_admission(settings: Settings, artefact: str) -> Admission:
     """Return a deployment's admission, for the gateway whose artefact's root is this folder."""
+    registry = open_registry(settings)
 
     @cache
     def open_limiter() -> "RateLimiter":
         from silvaengine.access.rate_limits import open_rate_limiter  # lazy: only a key with limits needs it
 
-        return open_rate_limiter(settings)
+        return open_rate_limiter(settings, registry.budget)
 
     def authorization() -> "Authorization":
         # lazy: only a function with ``auth_required`` needs it, a handshake or a hook
         from silvaengine.authorization.authorization import open_authorization
 
-        return open_authorization(artefact)
+        return open_authorization(artefact, registry.budget)
 
-    return Admission(open_registry(settings), open_limiter, authorization)
+    return Admission(registry, open_limiter, authorization)
 
 
 def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[str, Any]) -> None:

@@ -16,10 +16,9 @@ from silvaengine.authorization.model import (
     unauthenticated,
 )
 from silvaengine.authorization.packages import Packages, shipped_packages
-from silvaengine.lru import LruCache
+from silvaengine.lru import Budget, LruCache
 
 IDENTITY_SECONDS = 60.0  # how long an identity is cached: a revocation takes effect that late
-MAX_IDENTITIES = 1024
 
 
 class Authorization:
@@ -27,6 +26,7 @@ class Authorization:
 
     Args:
         packages: the operator's own authorizers.
+        budget: bounds the identities, and the issuers' keys.
         clock: returns epoch seconds.
         fetch_document: returns the content of a URL; raises OSError.
     """
@@ -34,13 +34,14 @@ class Authorization:
     def __init__(
         self,
         packages: Packages,
+        budget: Budget | int,
         clock: Callable[[], float] = time.time,
         fetch_document: Fetch = fetch,
     ) -> None:
         self.packages = packages
-        self._keys = KeySets(fetch_document, clock)
+        self._keys = KeySets(fetch_document, budget, clock)
         self._clock = clock
-        self._identities = LruCache(IDENTITY_SECONDS, MAX_IDENTITIES, clock)
+        self._identities = LruCache(IDENTITY_SECONDS, budget, clock)
 
     def permit(self, request: AccessRequest) -> Permission:
         """Ask the endpoint's authorizer who the caller is and whether it may call the function.
@@ -114,6 +115,6 @@ def _with_claims(context: Members, identity: CallerIdentity) -> Members:
 
 
 @cache
-def open_authorization(artefact: str) -> Authorization:
+def open_authorization(artefact: str, budget: Budget) -> Authorization:
     """Return the authorization of a gateway whose artefact's root is this folder."""
-    return Authorization(shipped_packages(artefact))
+    return Authorization(shipped_packages(artefact), budget)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from silvaengine.authorization.model import misconfigured
 from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.lru import Budget, LruCache
 from silvaengine.redis.breaker import Breaker
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again
@@ -60,13 +61,14 @@ class KeySets:
 
     Args:
         fetch: returns the content of a URL; raises OSError.
+        budget: bounds what is kept of them.
         clock: returns seconds.
     """
 
-    def __init__(self, fetch: Fetch, clock: Callable[[], float]) -> None:
+    def __init__(self, fetch: Fetch, budget: Budget | int, clock: Callable[[], float]) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._sets: dict[Issuer, _KeySet] = {}
+        self._sets = LruCache(STALE_SECONDS, budget, clock)
 
     def find(self, issuer: Issuer, key_id: str | None) -> Jwk | None:
         """Return an issuer's key, None if it has no such key; without an id its only key.
@@ -75,7 +77,7 @@ class KeySets:
             UnavailableError: the issuer doesn't respond, and hasn't in the last day.
             ConfigurationError: likewise its documents or its address are not what they have to be.
         """
-        key_set = self._sets.get(issuer) or self._sets.setdefault(issuer, _KeySet(Breaker(self._clock)))
+        key_set = self._sets.get_or_load(issuer, lambda: _KeySet(Breaker(self._clock)))
         now = self._clock()
         is_known = bool(key_set.keys) if key_id is None else key_id in key_set.keys
         if now - key_set.fetched_at >= FRESH_SECONDS or not is_known:
@@ -104,6 +106,7 @@ class KeySets:
         key_set.keys = {str(key.get("kid")): key for key in keys if isinstance(key, Mapping)}
         key_set.fetched_at = now
         key_set.breaker.record_success()
+        self._sets.put(issuer, key_set)  # as large as it is now
 
     def _discover(self, issuer: str) -> str:
         document = self._document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")

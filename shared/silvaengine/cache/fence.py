@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from math import inf
 from threading import Lock
+from weakref import WeakSet, WeakValueDictionary
 
 from silvaengine.cache.clear_log import ALL_TENANTS, ClearLogStore, ClearState
 from silvaengine.cache.keys import compile_pattern, tenant_text
@@ -13,6 +15,7 @@ from silvaengine.redis.breaker import TierError
 
 UNFENCED_SECONDS = 60.0  # how long memory is used while the clear logs can't be read
 RETRY_SECONDS = 1.0  # until the next attempt to read them
+KEPT_VIEWS = 4096  # with their counters, beside those that an entry in memory or a look-up has
 DRIFT_SECONDS = 1.0  # between date and monotonic clock; more means that the process was frozen
 
 _logger = logging.getLogger(__name__)
@@ -40,15 +43,20 @@ class Fence:
         self._clock = clock
         self._date = date
         self._gap = date() - clock()
-        self._views: dict[tuple[str, str], TenantView] = {}
-        self._fresh: set[TenantView] = set()
+        self._views = WeakValueDictionary[tuple[str, str], TenantView]()
+        self._latest = deque[TenantView](maxlen=KEPT_VIEWS)
+        self._fresh = WeakSet[TenantView]()
         self._lock = Lock()
         self._floor = -inf  # reads that began earlier may lack this process's last clear
 
     def view(self, name: str, tenant: str) -> TenantView:
         """Return a tenant's part of a cache."""
         view = self._views.get((name, tenant))
-        return view or self._views.setdefault((name, tenant), TenantView(name, tenant_text(tenant)))
+        if view is None:
+            with self._lock:
+                view = self._views.setdefault((name, tenant), TenantView(name, tenant_text(tenant)))
+                self._latest.append(view)
+        return view
 
     def views(self, name: str, tenant: str) -> list[TenantView]:
         """Return the parts of a cache that this process has used, of a tenant or ``ALL_TENANTS``."""
@@ -171,6 +179,7 @@ class Fence:
         """Use another store from now on, and forget what is known."""
         self._store = store
         self._views.clear()
+        self._latest.clear()
         self._fresh.clear()
 
     def exists(self, name: str) -> bool:

@@ -25,7 +25,7 @@ MUTABLE: Final = object()
 """The ``value`` of an entry of which each caller gets a copy, decoded from ``data``."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class TenantView:
     """What this process knows of one tenant's part of a cache.
 

@@ -57,7 +57,7 @@ def _do(loop: AbstractEventLoop, result: "Future[Any]", work: Callable[[], objec
 def settle(
     loop: AbstractEventLoop, future: "Future[Any]", value: object = None, error: BaseException | None = None
 ) -> None:
-    """Give a coroutine of another thread what it waits for, unless its loop has been closed meanwhile."""
+    """Set what a coroutine of another thread waits for, unless its loop has been closed meanwhile."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(_settle, future, value, error)
 

@@ -1,6 +1,7 @@
 """What API keys open: the rows of endpoint and key, checked and read together."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
-MAX_LIMITS = 4096  # that are charged together with the check of the generation
 REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
 NO_SETTINGS: Values = MappingProxyType({})
 UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
@@ -78,7 +78,7 @@ class Keys:
         self._refusals = LruCache(min(REFUSED_SECONDS, ttl), budget, clock)
         # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
         # that nobody who knows only its id can use up its rate.
-        self.recent_limits: dict[tuple[str, str], tuple[RateLimit, ...]] = {}
+        self.recent_limits = LruCache(inf, budget, clock)
 
     def clear(self) -> None:
         """Forget refusals and limits; ``memory`` is cleared by who made it."""
@@ -94,15 +94,12 @@ class Keys:
             key_access = self._hashed_access(endpoint_id, api_key, area, stage)
         else:
             key_access = self._key_access(endpoint_id, api_key, area, stage)
-        if key_access.limits:
-            self._remember_limits(endpoint_id, api_key, key_access)
+        self._remember_limits(endpoint_id, api_key, key_access.limits)
         return key_access
 
-    def _remember_limits(self, endpoint_id: str, api_key: str, key_access: KeyAccess) -> None:
-        recent = self.recent_limits
-        if len(recent) >= MAX_LIMITS and (endpoint_id, api_key) not in recent:
-            recent.pop(next(iter(recent)), None)
-        recent[endpoint_id, api_key] = key_access.limits
+    def _remember_limits(self, endpoint_id: str, api_key: str, limits: "tuple[RateLimit, ...]") -> None:
+        if limits and self.recent_limits.get((endpoint_id, api_key)) != limits:
+            self.recent_limits.put((endpoint_id, api_key), limits)
 
     def _hashed_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         row_key, secret = split_key(api_key)
@@ -125,9 +122,9 @@ class Keys:
         """
         key_access = self._key_access(endpoint_id, row_key, area, stage)
         hashes = key_access.key_hashes
-        if hashes is None and key_access.limits:
-            self._remember_limits(endpoint_id, row_key, key_access)
-        elif hashes is not None and not (self._api_keys and self._api_keys.is_current(hashes)):
+        if hashes is None:
+            self._remember_limits(endpoint_id, row_key, key_access.limits)
+        elif not (self._api_keys and self._api_keys.is_current(hashes)):
             raise _not_opened(endpoint_id)
         return key_access
 

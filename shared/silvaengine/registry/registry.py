@@ -54,7 +54,7 @@ class Registry:
         key_usage: records when keys are used.
         package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
         open_outcomes: returns what counts how published functions' calls end; without it nothing does.
-        kept_bytes: how much memory the values may take, and what else ``budget`` is given to.
+        budget: bounds what is kept in memory, here and by whom else it is given to.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -71,14 +71,14 @@ class Registry:
         key_usage: KeyUsage | None = None,
         package_prefix: str | None = None,
         open_outcomes: "Callable[[], Outcomes] | None" = None,
-        kept_bytes: int = KEPT_BYTES,
+        budget: Budget | None = None,
         clock: Callable[[], float] = process_clock,
     ) -> None:
         self._lookups = lookups
         self._open_outcomes = open_outcomes
         self._ttl = ttl
         self._clock = clock
-        self.budget = Budget(kept_bytes, in_bytes=True)
+        self.budget = budget or Budget(KEPT_BYTES, in_bytes=True)
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, self.budget, clock)
         self._memory = LruCache(ttl, self.budget, clock)
@@ -307,6 +307,7 @@ class Registry:
 def open_registry(settings: Settings) -> Registry:
     """Return the registry in the deployment's tables."""
     lookups = open_lookups(settings.region, settings.stage)
+    budget = Budget(settings.kept_bytes, in_bytes=True)
     return Registry(
         open_table_reader(settings.region, settings.table_prefix),
         lookups,
@@ -315,10 +316,10 @@ def open_registry(settings: Settings) -> Registry:
         refresh=settings.registry_refresh_seconds,
         redis_rows=_open_redis_rows(settings),
         api_keys=open_api_key_verifier(settings.key_pepper, lookups),
-        key_usage=open_key_usage(settings),
+        key_usage=open_key_usage(settings, budget),
         package_prefix=settings.package_prefix,
         open_outcomes=lambda: _open_outcomes(settings),
-        kept_bytes=settings.kept_bytes,
+        budget=budget,
     )
 
 

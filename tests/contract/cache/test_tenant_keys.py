@@ -40,7 +40,7 @@ def deployed(
 def fill(settings: RedisSettings, source: Callable[[str], str]) -> None:
     """Keep values, clears, counters and limits of each tenant, and a row of the registry."""
     cache, registry = instance(settings), RedisClients(settings).of("registry")
-    limits = RateLimiter(registry, bucket_prefix("se-"), instances=1)
+    limits = RateLimiter(registry, bucket_prefix("se-"), 1_000, instances=1)
     for name in TENANTS:
         token = tenant.set(name)
         for cache_name in NAMES:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache.clear_log import ClearState
+from silvaengine.cache import fence
+from silvaengine.cache.clear_log import ALL_TENANTS, ClearState
 from silvaengine.cache.fence import RETRY_SECONDS, UNFENCED_SECONDS
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import CacheEntry, MemoryTier
@@ -48,6 +49,24 @@ def test_a_clear_here_is_seen_at_once(processes: list[HybridCache]) -> None:
     assert function() == 1
     function.cache_clear()
     assert function() == 2
+
+
+def test_what_is_known_of_tenants_is_bounded_and_stays_for_those_in_memory(
+    clock: Clock, server: FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tenants that nobody asks for any more are forgotten; one whose value is in memory is cleared there."""
+    monkeypatch.setattr(fence, "KEPT_VIEWS", 10)
+    cache = make_cache(clock, redis=FakeRedisTier(server), max_entries=20)
+    source, _ = counting(*range(300))
+    function = keep_by(cache, source)
+    for number in range(100):
+        with invocation(f"tenant-{number}", cache):
+            function()
+            assert len(cache.fence.views("test", ALL_TENANTS)) <= 20
+    with invocation("tenant-85", cache):
+        assert function() == 85
+        function.cache_clear()
+        assert function() == 100
 
 
 def test_a_clear_of_one_tenant_leaves_the_others(processes: list[HybridCache]) -> None:

@@ -21,7 +21,7 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
-from silvaengine.lru import Budget
+from silvaengine.lru import Budget, LruCache
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.json_codec import encode
@@ -62,8 +62,8 @@ class FakeRegistry(Registry):
         self.allowlist: tuple[str, ...] = ()
         self.key_hashes: tuple[KeyHash, ...] | None = None
         self.limits: tuple[RateLimit, ...] = ()
-        self.recent_limits = {}
         self.budget = Budget(1_000_000, in_bytes=True)
+        self.recent_limits = LruCache(60, self.budget)
 
     @override
     def refresh(self, command: Command | None = None) -> Reply | None:
@@ -214,7 +214,7 @@ class World:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
         self.alerts = FakeAlerts()
-        self.limiter = RateLimiter(None, "", instances=1)
+        self.limiter = RateLimiter(None, "", 1_000, instances=1)
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()
@@ -229,7 +229,7 @@ class World:
         executions = Executions(self.ledger, dispatcher, self.payloads, Digests(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
         self.documents = Documents()
-        authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)
+        authorization = Authorization(Packages(self.shipped), 1_000, lambda: self.now, self.documents.fetch)
         self.admission = Admission(self.registry, self.open_limiter, lambda: authorization)
         self.handler = self.handler_of(self.settings, self.invoker, executions)
         self.add("greet")

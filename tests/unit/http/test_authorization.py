@@ -481,7 +481,7 @@ def test_cached_identities_are_not_shared_between_tenants(
     """Not even by endpoints that share a key row, a key and an authorizer."""
     install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['token']\n")
     connection = world.registry.key_access("acme", "#####", "core")
-    subject = Authorization(Packages(world.shipped))
+    subject = Authorization(Packages(world.shipped), 1_000)
     for endpoint_id in ("acme", "globex", "acme"):
         context = {"channel": endpoint_id, "area": "core", "headers": {"token": "ada"}}
         shared = connection._replace(endpoint_id=endpoint_id, key_row_endpoint="1")

@@ -51,7 +51,7 @@ def test_a_use_that_cant_be_recorded_fails_no_request() -> None:
         tried.append(key_id)
         raise UnavailableError("away")
 
-    uses = KeyUsage(write, lambda: 0.0)
+    uses = KeyUsage(write, 1_000, lambda: 0.0)
     uses.record("acme", "sek_1")
     uses.record("acme", "sek_1")
     assert tried == ["sek_1"]

@@ -70,7 +70,7 @@ def test_a_revoked_key_is_refused_when_a_frozen_instance_goes_on(times: Times) -
 def test_a_limit_and_a_breaker_are_over_when_a_frozen_instance_goes_on(times: Times) -> None:
     """A caller who has waited is served, and a Redis that has recovered is asked."""
     limit = RateLimit("tenant", "tenant:acme", per_second=0.1, burst=1)
-    limiter, breaker = RateLimiter(None, "", instances=1, clock=times.clock), Breaker(times.clock)
+    limiter, breaker = RateLimiter(None, "", 1_000, instances=1, clock=times.clock), Breaker(times.clock)
     limiter.admit([limit])
     breaker.record_failure()
     with pytest.raises(RequestError):

@@ -46,7 +46,7 @@ class World:
             stage="beta",
             refresh=5.0,
             api_keys=ApiKeyVerifier(lambda: PEPPER, self.clock),
-            key_usage=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
+            key_usage=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), 1_000, self.clock),
             clock=self.clock,
         )
 

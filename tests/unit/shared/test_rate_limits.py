@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.access.rate_limits import MAX_BUCKETS, RateLimit, RateLimiter, rate_limits_of
+from silvaengine.access.rate_limits import RateLimit, RateLimiter, rate_limits_of
 from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.lru import Budget
 
 TENANT = RateLimit("tenant", "tenant:acme", 2.0, 4)
 KEY = RateLimit("key", "key:acme:k", 1.0, 2)
@@ -33,7 +34,7 @@ def clock() -> Clock:
 @pytest.fixture
 def limiter(clock: Clock) -> RateLimiter:
     """Return the limiter of a single instance, which allows the whole rate."""
-    return RateLimiter(None, "", instances=1, clock=clock)
+    return RateLimiter(None, "", 1_000, instances=1, clock=clock)
 
 
 def count_allowed(limiter: RateLimiter, limits: tuple[RateLimit, ...], calls: int) -> int:
@@ -89,26 +90,31 @@ def test_each_tenant_has_its_own_bucket(limiter: RateLimiter) -> None:
 
 def test_without_redis_an_instance_allows_its_share(clock: Clock) -> None:
     """The limit is divided by the number of instances, but at least one call is allowed."""
-    limiter = RateLimiter(None, "", instances=4, clock=clock)
+    limiter = RateLimiter(None, "", 1_000, instances=4, clock=clock)
     assert count_allowed(limiter, (TENANT,), 10) == 1
     clock.now += 2
     assert count_allowed(limiter, (TENANT,), 10) == 1
     assert count_allowed(limiter, (RateLimit("tenant", "t", 0.01, 1),), 10) == 1
 
 
-def test_buckets_are_bounded_and_the_oldest_goes_first(limiter: RateLimiter) -> None:
-    """Many tenants don't fill the memory, and the last caller is still limited."""
-    for number in range(MAX_BUCKETS + 1):
+def test_buckets_stay_within_the_budget_and_the_least_used_goes_first(clock: Clock) -> None:
+    """Many tenants don't fill the memory; who calls again and again stays limited, as the last one does."""
+    budget = Budget(100_000, in_bytes=True)
+    limiter = RateLimiter(None, "", budget, instances=1, clock=clock)
+    for number in range(5_000):
+        count_allowed(limiter, (TENANT,), 4)
         limiter.admit((RateLimit("tenant", str(number), 1.0, 1),))
-    assert count_allowed(limiter, (RateLimit("tenant", str(MAX_BUCKETS), 1.0, 1),), 1) == 0
-    assert len(limiter._full_at) == MAX_BUCKETS
+        assert budget.used <= 100_000
+    assert count_allowed(limiter, (TENANT,), 1) == 0
+    assert count_allowed(limiter, (RateLimit("tenant", "4999", 1.0, 1),), 1) == 0
+    assert count_allowed(limiter, (RateLimit("tenant", "0", 1.0, 1),), 1) == 1
 
 
 @given(st.lists(st.floats(0, 3), max_size=60), st.floats(0.1, 20), st.integers(1, 9))
 def test_no_more_calls_than_burst_and_rate_are_allowed(pauses: list[float], rate: float, burst: int) -> None:
     """In any time it is at most what the bucket held and what flowed in since."""
     clock = Clock()
-    limiter = RateLimiter(None, "", instances=1, clock=clock)
+    limiter = RateLimiter(None, "", 1_000, instances=1, clock=clock)
     count = 0
     for pause in pauses:
         clock.now += pause

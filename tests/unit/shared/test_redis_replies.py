@@ -73,7 +73,7 @@ def generation(redis: Any) -> None:
 
 def rate_limit(redis: Any) -> None:
     """A call is counted, or refused by its limits."""
-    limiter = RateLimiter(redis, "se-", instances=1)
+    limiter = RateLimiter(redis, "se-", 1_000, instances=1)
     for reply in (None, redis.coming.pop(0)):
         with suppress(RequestError):
             assert "RateLimit" in limiter.admit(LIMITS, reply)

@@ -133,8 +133,8 @@ class Deployment(Invoker):
 
     def admission(self, shipped: frozenset[str] = frozenset()) -> Admission:
         """Return the admission of a gateway."""
-        authorization = Authorization(Packages(shipped), lambda: self.now)
-        limiter = RateLimiter(None, "", instances=1, clock=lambda: self.now)
+        authorization = Authorization(Packages(shipped), 1_000, lambda: self.now)
+        limiter = RateLimiter(None, "", 1_000, instances=1, clock=lambda: self.now)
         return Admission(self.registry(), lambda: limiter, lambda: authorization)
 
     @override
