@@ -124,7 +124,7 @@ def test_what_is_not_declared_is_served_without_a_task(legacy: TaskClient) -> No
     params = {"name": "comment", "arguments": {}, "task": {}}
     result = legacy.request("tools/call", params, mcp_protocol_version="2025-06-18").result
     assert result["structuredContent"] == {"ok": True}
-    asked = legacy.request("tasks/get", {"taskId": "0" * 32}, mcp_protocol_version=version)
+    asked = legacy.request("tasks/get", {"taskId": "0" * 32}, mcp_protocol_version="2025-06-18")
     assert asked.error == (200, -32601)
 
 
