@@ -36,23 +36,17 @@ class AuthorizationServer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Say where everything is, and send a user's agent back with a code."""
-        path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
-        if path == "/authorize":
-            client = self.clients[query["client_id"]]
-            assert query["redirect_uri"] in client["redirect_uris"]
-            assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
-            code = secrets.token_urlsafe()
-            self.codes[code] = query
-            back = urlencode({"code": code, "state": query["state"], "iss": self.name})
-            self.send_response(302)
-            self.send_header("Location", f"{query['redirect_uri']}?{back}")
-            self.end_headers()
+        url = urlsplit(self.path)
+        if url.path == "/authorize":
+            self._authorize(dict(parse_qsl(url.query)))
             return
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
         metadata = {
             "issuer": self.name,
             "jwks_uri": f"{self.name}/keys",
-            **{f"{each}_endpoint": f"{self.name}/{path}" for each, path in ENDPOINTS.items()},
+            "authorization_endpoint": f"{self.name}/authorize",
+            "token_endpoint": f"{self.name}/token",
+            "registration_endpoint": f"{self.name}/register",
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
@@ -62,7 +56,17 @@ class AuthorizationServer(BaseHTTPRequestHandler):
             "/.well-known/openid-configuration": metadata,
             "/keys": {"keys": [{**public, "kid": "first", "use": "sig"}]},
         }
-        self._send(200 if path in documents else 404, documents.get(path, {}))
+        self._send(200 if url.path in documents else 404, documents.get(url.path, {}))
+
+    def _authorize(self, query: Members) -> None:
+        assert query["redirect_uri"] in self.clients[query["client_id"]]["redirect_uris"]
+        assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
+        code = secrets.token_urlsafe()
+        self.codes[code] = query
+        back = urlencode({"code": code, "state": query["state"], "iss": self.name})
+        self.send_response(302)
+        self.send_header("Location", f"{query['redirect_uri']}?{back}")
+        self.end_headers()
 
     def do_POST(self) -> None:
         """Register a client, or trade a code."""
@@ -78,9 +82,14 @@ class AuthorizationServer(BaseHTTPRequestHandler):
         assert asked["code_challenge"] == digest
         assert [asked[name] for name in SAME] == [form[name] for name in SAME]
         scope = self.clients[form["client_id"]].pop("first_scope", asked["scope"])
-        claims = {"iss": self.name, "aud": form["resource"], "sub": "ada", "scope": scope, "exp": FOREVER}
-        token = jwt.encode(claims, self.key, "RS256", {"kid": "first"})
+        token = self.sign(aud=form["resource"], scope=scope)
         self._send(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": scope})
+
+    @classmethod
+    def sign(cls, **claims: Any) -> str:
+        """Return a token."""
+        given = {"iss": cls.name, "sub": "ada", "exp": FOREVER, **claims}
+        return jwt.encode(given, cls.key, "RS256", {"kid": "first"})
 
     def _send(self, status: int, document: Members) -> None:
         self.send_response(status)
@@ -92,13 +101,12 @@ class AuthorizationServer(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-ENDPOINTS = {"authorization": "authorize", "token": "token", "registration": "register"}
 SAME = ("client_id", "redirect_uri", "resource")  # in the request for a code, and in that for a token
 
 
 @contextmanager
-def authorization_server(first_scope: str) -> Iterator[str]:
-    """Run one; return its name, which is its URL."""
+def authorization_server(first_scope: str) -> Iterator[type[AuthorizationServer]]:
+    """Run one, whose name is its URL."""
 
     class Running(AuthorizationServer):
         clients: ClassVar[dict[str, Members]] = {}
@@ -108,6 +116,6 @@ def authorization_server(first_scope: str) -> Iterator[str]:
     Running.name, Running.first_scope = f"http://127.0.0.1:{server.server_port}", first_scope
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield Running.name
+        yield Running
     finally:
         server.shutdown()

@@ -1,7 +1,7 @@
 """A program of the official Python SDK that gets its token by itself."""
 
 SOURCE = '''\
-"""Its arguments are the server's URL, the address where its host really is, and a mode; it prints JSON."""
+"""Its arguments are the server's URL, and the address where its host really is; it prints JSON."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
-URL, ADDRESS, MODE = sys.argv[1:]
+URL, ADDRESS = sys.argv[1:]
 
 
 class Transport(httpx2.AsyncHTTPTransport):
@@ -79,7 +79,7 @@ async def main():
     async with httpx2.AsyncClient(auth=provider, transport=transport, timeout=30) as http:
         message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         await http.post(URL, json=message, headers={"mcp-protocol-version": "2025-11-25"})
-        async with Client(streamable_http_client(URL, http_client=http), mode=MODE) as client:
+        async with Client(streamable_http_client(URL, http_client=http)) as client:
             tools = (await client.list_tools()).tools
             called = (await client.call_tool(tools[0].name, {})).structured_content
             seen = [client.protocol_version, [tool.name for tool in tools], called, transport.asked]

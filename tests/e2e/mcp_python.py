@@ -112,6 +112,18 @@ DESK = (
     _EXTENSION
     + '''
 
+MANY_URL, MANY_KEY = sys.argv[3:]
+
+
+async def pages(mode: str) -> list[int]:
+    """Return how many tools are on each page of a long list."""
+    async with http_client(MANY_KEY) as http, connected(http, MANY_URL, mode) as client:
+        pages = [await client.list_tools()]
+        while cursor := pages[-1].next_cursor:
+            pages.append(await client.list_tools(cursor=cursor))
+        return [len(page.tools) for page in pages]
+
+
 async def seen(mode: str) -> dict[str, Any]:
     """List, call, be refused, and wait for a job, by a way of connecting."""
     async with http_client() as http, connected(http, URL, mode) as client:
@@ -125,6 +137,7 @@ async def seen(mode: str) -> dict[str, Any]:
         counted = await client.call_tool("count_tickets", {"states": ["open"]})
         return {
             "version": client.protocol_version,
+            "pages": await pages(mode),
             "tools": [tool.name for tool in tools],
             "found": found.structured_content,
             "refused": [refused.is_error, refused.content[0].text],

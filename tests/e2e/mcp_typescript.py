@@ -6,12 +6,21 @@ Of tasks it has the schemas of 2025-11-25, and no more for a modern server.
 DESK = """\
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
-const [url, key] = process.argv.slice(2);
+const [url, key, manyUrl, manyKey] = process.argv.slice(2);
 const seen = [];
-for (const mode of ["auto", "legacy"]) {
+
+async function connected(mode, url, key) {
   const options = { requestInit: { headers: { "x-api-key": key } } };
   const client = new Client({ name: "desk", version: "1" }, { versionNegotiation: { mode } });
   await client.connect(new StreamableHTTPClientTransport(new URL(url), options));
+  return client;
+}
+
+for (const mode of ["auto", "legacy"]) {
+  const many = await connected(mode, manyUrl, manyKey);
+  const all = await many.listTools();
+  await many.close();
+  const client = await connected(mode, url, key);
   const { tools } = await client.listTools();
   const found = await client.callTool({ name: "ticket", arguments: { number: 3 } });
   const refused = await client.callTool({ name: "open_ticket", arguments: { title: "" } });
@@ -19,6 +28,7 @@ for (const mode of ["auto", "legacy"]) {
   seen.push([
     client.getNegotiatedProtocolVersion(),
     tools.map((tool) => tool.name),
+    all.tools.length,
     found.structuredContent,
     [refused.isError, refused.content[0].text.includes("body /title")],
     JSON.parse(counted.content[0].text).status,

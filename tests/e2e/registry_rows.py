@@ -13,6 +13,7 @@ API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
 LIMITED_ENDPOINT = "e2e-limited"
+MANY_ENDPOINT = "e2e-many"
 BILLED_ENDPOINT = "e2e-billed"
 AGENTS_ENDPOINT, AGENTS_LIMITED_ENDPOINT = "agents", "agents-limited"
 LARGE_ROW, LARGE_SETTINGS = 350_000, 1_400_000  # more than an event takes, in rows that DynamoDB takes
@@ -129,6 +130,16 @@ class Rows:
             self.put("endpoints", endpoint_id=endpoint_id, special_connection=True, **limits)
             self.put("connections", endpoint_id=endpoint_id, api_key=API_KEY, functions=entries)
             self.put("configdata", setting_id=f"beta_core_{endpoint_id}", variable="mcp", value=True)
+
+    def put_many_tools(self, worker_arn: str) -> None:
+        """Make an endpoint of two pages of tools, fifty and ten."""
+        names = [f"tool_{number:02}" for number in range(60)]
+        config = {"module_name": "e2e_functions", "function_name": "number", "mcp": True}
+        for name in names:
+            self.put("functions", aws_lambda_arn=worker_arn, function=name, area="core", config=config)
+        entries = [_entry(worker_arn, name) for name in names]
+        self.put("endpoints", endpoint_id=MANY_ENDPOINT, special_connection=True)
+        self.put("connections", endpoint_id=MANY_ENDPOINT, api_key=API_KEY, functions=entries)
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

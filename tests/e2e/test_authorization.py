@@ -2,55 +2,30 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .authorization_server import AuthorizationServer, authorization_server
 from .conftest import Deployment
 from .http_client import Api, Response
 from .registry_rows import API_KEY, ENDPOINT
 
-KEY = rsa.generate_private_key(65537, 2048)
-FOREVER = 32_503_680_000  # the year 3000
+type Issuer = type[AuthorizationServer]
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    """An issuer of tokens on this machine, that publishes a key as real ones do."""
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
-
-    class Published(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            documents = {
-                "/.well-known/openid-configuration": {"issuer": name, "jwks_uri": f"{name}/keys"},
-                "/keys": {"keys": [{**public, "kid": "first", "use": "sig"}]},
-            }
-            content = json.dumps(documents[self.path]).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Published)
-    name = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield name
-    server.shutdown()
+def issuer() -> Iterator[Issuer]:
+    """An issuer of tokens on this machine."""
+    with authorization_server("read") as running:
+        yield running
 
 
 @pytest.fixture(scope="module", autouse=True)
-def authorizers(deployment: Deployment, issuer: str) -> None:
+def authorizers(deployment: Deployment, issuer: Issuer) -> None:
     """Return two areas of the endpoint an authorizer each, and functions that demand one."""
-    settings = {
-        "members": ("authorizer_module_name", "house_authorizer"),
-        "tokens": ("authorizer", {"type": "jwt", "issuer": issuer, "audience": "shop", "scopes": ["read"]}),
-    }
+    tokens = {"type": "jwt", "issuer": issuer.name, "audience": "shop", "scopes": ["read"]}
+    settings = {"members": ("authorizer_module_name", "house_authorizer"), "tokens": ("authorizer", tokens)}
     for area, (variable, value) in settings.items():
         deployment.rows.put(
             "configdata", setting_id=f"beta_{area}_{ENDPOINT}", variable=variable, value=value
@@ -82,22 +57,16 @@ def test_an_authorizer_that_refuses(api: Api) -> None:
     assert "The token has expired" in response.json()["error"]
 
 
-def token(issuer: str, **claims: Any) -> str:
-    """Sign a token."""
-    given = {"iss": issuer, "aud": "shop", "sub": "ada", "exp": FOREVER, "scope": "read", **claims}
-    return jwt.encode(given, KEY, "RS256", {"kid": "first"})
-
-
-def test_a_token_of_the_settings_issuer_opens(api: Api, issuer: str) -> None:
+def test_a_token_of_the_settings_issuer_opens(api: Api, issuer: Issuer) -> None:
     """The gateway finds the issuer's keys by itself, and the function learns the claims."""
-    response = ask(api, "tokens", token(issuer))
+    response = ask(api, "tokens", issuer.sign(aud="shop", scope="read"))
     assert response.status == 200, response.text
     assert response.json()["authorizer"]["sub"] == "ada"
 
 
-def test_a_refused_token_is_answered_with_a_challenge(api: Api, issuer: str) -> None:
+def test_a_refused_token_is_answered_with_a_challenge(api: Api, issuer: Issuer) -> None:
     """The challenge says what is wrong (RFC 6750)."""
-    response = ask(api, "tokens", token(issuer, exp=1))
+    response = ask(api, "tokens", issuer.sign(aud="shop", scope="read", exp=1))
     assert response.status == 401
     assert "www-authenticate" in response.headers
 
