@@ -36,9 +36,9 @@ _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones 
 class InvocationLog:
     """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
 
-    ``fields`` are tenant, area, function, status and others; those of each request are set there, for a tenth
-    of what ``add`` costs. ``request_id`` is of the call that the invocation is. It is the trace's id, too, until
-    a caller's trace is followed; only then the line has a ``trace_id``.
+    ``fields`` are tenant, area, function, status and others; those of each request are set there, for a
+    tenth of what ``add`` costs. ``request_id`` is of the call that the invocation is. It is the trace's
+    id, too, until a caller's trace is followed; only then the line has a ``trace_id``.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
