@@ -102,20 +102,6 @@ def test_an_endpoint_opens_its_functions(world: Any, client: McpClient) -> None:
     assert names(client.request("tools/list")) == ["comment", "greet"]
 
 
-def test_pages(world: Any, client: McpClient) -> None:
-    """Eighty tools are two pages, in the order of their names; a cursor of another list is refused."""
-    for number in range(79):
-        add_tool(world, f"tool_{number:02}")
-    first = client.request("tools/list").result
-    second = client.request("tools/list", {"cursor": first["nextCursor"]}).result
-    found = [tool["name"] for tool in first["tools"] + second["tools"]]
-    assert found == ["comment", *(f"tool_{number:02}" for number in range(79))]
-    assert len(first["tools"]) == 50
-    assert "nextCursor" not in second
-    assert client.request("tools/list", {"cursor": "none"}).error == (400, -32602)
-    assert client.request("tools/list", {"cursor": ["none"]}).error == (400, -32602)
-
-
 def test_a_warm_list_reads_nothing(world: Any, client: McpClient) -> None:
     """It is the same, byte for byte, until the registry changes."""
     for number in range(80):
