@@ -1,10 +1,11 @@
 """Run the benchmarks: `python -m benchmarks [--quick] [NAME ...]`."""
 
 import argparse
+import time
 from importlib import import_module
 
 from benchmarks.harness import build
-from benchmarks.harness.report import publish
+from benchmarks.harness.report import measured_commit, publish
 from benchmarks.harness.subject import count_nothing
 
 SECTIONS = {
@@ -41,7 +42,10 @@ def main() -> None:
     """Read the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(SECTIONS)}; all when none is given"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(SECTIONS)}; without one all are measured, and written",
     )
     parser.add_argument(
         "--quick",
@@ -49,16 +53,20 @@ def main() -> None:
         help="show that they run: few calls, nothing is written",
     )
     options = parser.parse_args()
+    is_whole = not (options.quick or options.names)
+    commit = measured_commit() if is_whole else ""
     names = options.names or [name for name in SECTIONS if not (options.quick and name in DEPLOYS)]
     if set(names) - FROM_SOURCE:
         build()
+    sections, began = {}, time.monotonic()
     for name in names:
-        text = import_module(f"benchmarks.{name}").run(quick=options.quick)
-        print(text)
+        started = time.monotonic()
+        text = sections[SECTIONS[name]] = import_module(f"benchmarks.{name}").run(quick=options.quick)
+        print(f"## {SECTIONS[name]}, {time.monotonic() - started:.0f} s\n{text}", flush=True)
         if options.quick and not options.names:
             count_nothing()  # the first section has shown that valgrind counts
-        if not options.quick:
-            publish(SECTIONS[name], text)
+    if is_whole:
+        publish(sections, commit, time.monotonic() - began)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from benchmarks.harness.loopback import Loopback, loopback
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, cold_instructions, warm_instructions
+from benchmarks.harness.subject import cold_instructions, count_all, warm_instructions
 from benchmarks.subjects import LOGGING_PEERS, RESULT, from_browser, gateway, peer, registry
 from benchmarks.warm import browser_context, worker
 
@@ -32,32 +33,35 @@ def run(*, quick: bool) -> str:
 
 def warm_bars(server: Loopback, *, calls: int) -> Iterator[Bar]:
     """Measure a request and a call, a small one and a browser's."""
-
-    def count(subject: Subject) -> tuple[int, int]:
-        return warm_instructions(subject, calls), warm_instructions(from_browser(subject), calls)
-
-    invoking, boto3 = count(gateway(server)), count(peer(server, "bare handler", work="boto3"))
-    for event, ours, theirs, limit in zip(
-        ("small", "a browser's"), invoking, boto3, (430_000, 420_000), strict=True
-    ):
+    invoking = gateway(server), peer(server, "bare handler", work="boto3")
+    logging = {"Powertools": 1.05, **dict.fromkeys(LOGGING_PEERS, 0.40)}
+    alone = gateway(server, "benchmarks.parts.unsent:handler")
+    counts = iter(
+        count_all(
+            partial(warm_instructions, times=calls),
+            [
+                *invoking,
+                *map(from_browser, invoking),
+                *map(from_browser, (alone, *(peer(server, name, work="none") for name in logging))),
+                *worker(),
+                *worker(browser_context()),
+            ],
+        )
+    )
+    for event, limit in (("small", 430_000), ("a browser's", 420_000)):
+        ours, theirs = next(counts), next(counts)
         yield Bar(f"gateway with the Invoke, {event}", ours, limit)
         yield Bar(f"the same, of a bare handler with boto3, {event}", ours / theirs, 0.09)
-    _, alone = count(gateway(server, "benchmarks.parts.unsent:handler"))
-    for name, ratio in (("Powertools", 1.05), *((name, 0.40) for name in LOGGING_PEERS)):
-        _, theirs = count(peer(server, name, work="none"))
-        yield Bar(f"gateway without the Invoke, of {name}, a browser's", alone / theirs, ratio)
-    for event, (called, bare), limit in (
-        ("small", worker(), 180_000),
-        ("a browser's", worker(browser_context()), 190_000),
-    ):
-        beyond = warm_instructions(called, calls) - warm_instructions(bare, calls)
-        yield Bar(f"worker beyond the function, {event}", beyond, limit)
+    unsent = next(counts)
+    for name, ratio in logging.items():
+        yield Bar(f"gateway without the Invoke, of {name}, a browser's", unsent / next(counts), ratio)
+    for event, limit in (("small", 180_000), ("a browser's", 190_000)):
+        yield Bar(f"worker beyond the function, {event}", next(counts) - next(counts), limit)
 
 
 def cold_bars(server: Loopback) -> Iterator[Bar]:
     """Measure process start, import and first response."""
-    for name, subject, limit in (
-        ("gateway", gateway(server), 294_000_000),
-        ("worker", worker()[0], 234_000_000),
-    ):
-        yield Bar(f"cold start of the {name}", cold_instructions(replace(subject, warm_ups=1)), limit)
+    limits = {"gateway": 294_000_000, "worker": 234_000_000}
+    subjects = (replace(subject, warm_ups=1) for subject in (gateway(server), worker()[0]))
+    for (name, limit), count in zip(limits.items(), count_all(cold_instructions, subjects), strict=True):
+        yield Bar(f"cold start of the {name}", count, limit)

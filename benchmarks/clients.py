@@ -1,11 +1,18 @@
 """The clients that were weighed for the hot path: an Invoke warm, and the first with all that it loads."""
 
 from dataclasses import replace
+from functools import partial
 
 from benchmarks.harness import BUILT, PEERS, PROJECT, PYTHON
 from benchmarks.harness.loopback import Loopback, loopback
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, cold_instructions, warm_instructions, warm_microseconds
+from benchmarks.harness.subject import (
+    Subject,
+    cold_instructions,
+    count_all,
+    warm_instructions,
+    warm_microseconds,
+)
 from benchmarks.subjects import BOTOCORE_AUTHORITIES, OUR_AUTHORITIES, RESULT, registry
 
 CLIENTS = {"ours": "this project's", "awscrt": "awscrt", "botocore": "botocore, tuned"}
@@ -17,8 +24,8 @@ def run(*, quick: bool) -> str:
     with loopback(registry(), RESULT) as server:
         subjects = [client(server, call) for call in CLIENTS][: 1 if quick else None]
         times = warm_microseconds(subjects, rounds=rounds, calls=calls)
-        warm = [warm_instructions(subject, counted) for subject in subjects]
-        cold = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
+        warm = count_all(partial(warm_instructions, times=counted), subjects)
+        cold = count_all(cold_instructions, (replace(subject, warm_ups=1) for subject in subjects))
     rows = zip((subject.name for subject in subjects), times, warm, cold, strict=True)
     columns = ("", "µs, warm", "instructions, warm", "instructions, process start to the first response")
     return table(columns, rows)

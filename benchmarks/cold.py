@@ -11,7 +11,7 @@ from benchmarks.harness import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.emulator import cold_starts
 from benchmarks.harness.loopback import Loopback, loopback
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, cold_instructions
+from benchmarks.harness.subject import Subject, cold_instructions, count_all
 from benchmarks.subjects import HTTP_PEERS, OUR_AUTHORITIES, RESULT, event, gateway, peer, registry
 from benchmarks.warm import worker
 from benchmarks.websocket import event as message
@@ -34,7 +34,7 @@ def instructions(server: Loopback, *, quick: bool) -> str:
     """Return a table: process start, import, first look-up and Invoke, answer."""
     subjects = [peer(server, name, work="boto3") for name in HTTP_PEERS[: 0 if quick else None]]
     subjects.append(gateway(server))
-    counts = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
+    counts = count_all(cold_instructions, (replace(subject, warm_ups=1) for subject in subjects))
     rows = [(each.name, count, count / counts[0]) for each, count in zip(subjects, counts, strict=True)]
     return table(("", "instructions", "ratio"), rows)
 

@@ -5,9 +5,11 @@ they are asked for; everything else is what runs on Lambda.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
 from resource import getpagesize
@@ -59,13 +61,29 @@ CASES = (
 def run(*, quick: bool) -> str:
     """Return the section."""
     cases = [case._replace(requests=200) for case in CASES[:1]] if quick else CASES
-    rows = [(*_described(case), *_measure(case)) for case in cases]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        held = dict(zip(cases, pool.map(_measure, cases), strict=True))
+    rows = [(*_described(case), *megabytes) for case, megabytes in held.items()]
     parts = [f"{100 * part // PARTS} %" for part in range(PARTS + 1)]
     columns = ("tenants", "functions, settings of each", "requests", *parts, "kept")
     what = (
         f"MB of the HTTP gateway's process, which has {LAMBDA_MB}, {LAMBDA_MB // 4} of them for what it keeps"
     )
-    return f"{what}.\n\n{table(columns, rows)}"
+    text = f"{what}.\n\n{table(columns, rows)}"
+    return f"{text}\n### Memory of the process\n{_plot(max(held), held[max(held)][:-1])}"
+
+
+def _plot(case: Case, megabytes: Sequence[float]) -> str:
+    """Return a chart in Mermaid's language, which GitHub draws."""
+    return f"""\
+```mermaid
+xychart-beta
+    title "{case.requests:,} requests of {case.tenants:,} tenants to one instance"
+    x-axis "% of the requests" 0 --> 100
+    y-axis "MB" 0 --> {LAMBDA_MB}
+    line {[round(number) for number in megabytes]}
+```
+"""
 
 
 def _described(case: Case) -> tuple[str, str, str]:

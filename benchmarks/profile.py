@@ -7,7 +7,7 @@ from dataclasses import replace
 from benchmarks.cold import Lambda, services
 from benchmarks.harness.loopback import loopback
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, cold_instructions, running, warm_instructions
+from benchmarks.harness.subject import Subject, cold_instructions, count_all, running, warm_instructions
 from benchmarks.subjects import RESULT, registry
 
 MODULES = ("http", "websocket", "tasks", "worker")
@@ -48,7 +48,7 @@ def stages(measured: Lambda) -> list[float]:
         replace(bare, call="benchmarks.parts.start:nothing", environment=own),
         replace(bare, call="benchmarks.parts.start:first", environment=own),
     )
-    counts = [cold_instructions(each) / 1e6 for each in lives]
+    counts = [count / 1e6 for count in count_all(cold_instructions, lives)]
     return [after - before for before, after in zip([0.0, *counts], counts, strict=False)]
 
 
@@ -58,17 +58,19 @@ def parts(subject: Subject, name: str, *, quick: bool) -> Mapping[str, int]:
     When it has to be quick, they are microseconds: only whether the parts still work is of interest then.
     """
     module = f"benchmarks.parts.{name}"
-    counted = replace(subject, call=f"{module}:part", warm_ups=20)
 
-    def count(part: str) -> int:
-        chosen = replace(counted, environment={**subject.environment, "BENCHMARK_PART": part})
+    def count(chosen: Subject) -> int:
         if not quick:
             return warm_instructions(chosen, CALLS)
         with running(chosen) as child:
             return int(child.call(1))
 
     names = json.loads(subject.evaluate(NAMES, module).splitlines()[-1])  # a log line may stand before it
-    nothing = count("")
-    counts = {part: count(part) - nothing for part in names}
+    counted = replace(subject, call=f"{module}:part", warm_ups=20)
+    chosen = [
+        replace(counted, environment={**subject.environment, "BENCHMARK_PART": part}) for part in ("", *names)
+    ]
+    nothing, *each = count_all(count, chosen)
+    counts = {part: number - nothing for part, number in zip(names, each, strict=True)}
     known = sum(number for part, number in counts.items() if part != WHOLE and not part.startswith(OF_IT))
     return {**counts, "the rest": counts[WHOLE] - known}

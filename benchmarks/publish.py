@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, list[str]] = {
 
 def run(*, quick: bool) -> str:
     """Return the section."""
-    rounds = 1 if quick else 10
+    rounds = 1 if quick else 5
     with (
         TemporaryDirectory() as temporary,
         local_engine(install_engine(PROJECT), Path(temporary, "state")) as engine,

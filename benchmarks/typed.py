@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchmarks.harness import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.loopback import loopback
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, warm_instructions
+from benchmarks.harness.subject import Subject, count_all, warm_instructions
 from benchmarks.subjects import RESULT, event, gateway, registry
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall
 
@@ -32,13 +33,15 @@ def run(*, quick: bool) -> str:
     with loopback(registry(), RESULT) as server:
         ours = gateway(server, "benchmarks.parts.unsent:handler")
         sent = replace(ours, environment={**ours.environment, "BENCHMARK_EVENT": json.dumps(post())})
-        counts = {
-            "SilvaEngine gateway, nothing sent": warm_instructions(sent, calls),
-            "SilvaEngine worker, a dataclass": warm_instructions(worker("typed"), calls),
-            "SilvaEngine worker, a model of pydantic's": warm_instructions(worker("typed_model"), calls),
-            "SilvaEngine worker, untyped": warm_instructions(worker("typed", is_typed=False), calls),
-            **{name: warm_instructions(peer(name), calls) for name in (POWERTOOLS, "Mangum + FastAPI")},
+        subjects = {
+            "SilvaEngine gateway, nothing sent": sent,
+            "SilvaEngine worker, a dataclass": worker("typed"),
+            "SilvaEngine worker, a model of pydantic's": worker("typed_model"),
+            "SilvaEngine worker, untyped": worker("typed", is_typed=False),
+            **{name: peer(name) for name in (POWERTOOLS, "Mangum + FastAPI")},
         }
+        numbers = count_all(partial(warm_instructions, times=calls), subjects.values())
+        counts = dict(zip(subjects, numbers, strict=True))
     sent_count, dataclass, model, *_ = counts.values()
     counts["SilvaEngine, both, a dataclass"] = sent_count + dataclass
     counts["SilvaEngine, both, a model"] = sent_count + model

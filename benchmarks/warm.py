@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchmarks.harness import BUILT, PROJECT, PYTHON, RUNTIME
@@ -9,6 +10,7 @@ from benchmarks.harness.loopback import loopback
 from benchmarks.harness.report import table
 from benchmarks.harness.subject import (
     Subject,
+    count_all,
     has_counters,
     native_instructions,
     warm_instructions,
@@ -63,7 +65,7 @@ def compare(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
     if quick:
         subjects = [each for each in subjects if each is subjects[0] or each.name == base]
     times = warm_microseconds(subjects, rounds=rounds, calls=calls)
-    instructions = [warm_instructions(subject, counted) for subject in subjects]
+    instructions = count_all(partial(warm_instructions, times=counted), subjects)
     at = [subject.name for subject in subjects].index(base)
     rows: list[tuple[object, ...]] = [
         (subject.name, time, time / times[at], count, count / instructions[at])

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from statistics import quantiles
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmarks.harness.report import table
 from benchmarks.harness.subject import (
     Running,
     Subject,
+    count_all,
     cpu_seconds,
     peak_megabytes,
     running,
@@ -43,7 +45,7 @@ def echo(*, quick: bool) -> str:
     with loopback(registry(), RESULT) as server:
         subjects = [ours(server, "echo"), bare(server, "echo"), bare(server, "echo_alone", name=ALONE)]
         times = warm_microseconds(subjects, rounds=rounds, calls=calls)
-        counts = [warm_instructions(subject, counted) for subject in subjects]
+        counts = count_all(partial(warm_instructions, times=counted), subjects)
         rows = [
             (subject.name, took, count, counts[0] / count, aws_calls(server, subject))
             for subject, took, count in zip(subjects, times, counts, strict=True)

@@ -1,6 +1,7 @@
 """Hits in memory counted by callgrind, where a busy machine makes times unsteady; and what is counted."""
 
 import functools
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import RLock
@@ -11,7 +12,7 @@ import msgspec
 from benchmarks.cache.subjects import AGENT, get_agent, get_name, our_cache, ours
 from benchmarks.harness import PEERS, PROJECT, PYTHON
 from benchmarks.harness.report import table
-from benchmarks.harness.subject import Subject, warm_instructions
+from benchmarks.harness.subject import Subject, count_all, warm_instructions
 from benchmarks.parts import choose
 
 _numbers = count()
@@ -35,9 +36,16 @@ work = choose(WORKS)
 def compare(*, quick: bool) -> str:
     """Return the table; the loop that calls is in it."""
     folders = (PROJECT, PROJECT / "shared", Path(msgspec.__file__).parents[1], PEERS)
-    rows = []
-    for name in WORKS:
-        environment = {"HOME": "/", "BENCHMARK_PART": name}
-        subject = Subject(name, PYTHON, folders, f"{__name__}:work", environment, warm_ups=200)
-        rows.append((name, warm_instructions(subject, 20 if quick else 1_000)))
-    return table(("", "instructions"), rows)
+    subjects = [
+        Subject(
+            name,
+            PYTHON,
+            folders,
+            f"{__name__}:work",
+            {"HOME": "/", "BENCHMARK_PART": name},
+            warm_ups=200,
+        )
+        for name in WORKS
+    ]
+    counts = count_all(partial(warm_instructions, times=20 if quick else 1_000), subjects)
+    return table(("", "instructions"), zip(WORKS, counts, strict=True))

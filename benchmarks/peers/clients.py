@@ -12,7 +12,7 @@ ANSWER = {"message": "Hello, Ada!"}
 def ours():
     """By this project's own."""
     response = _invoker().invoke(WORKER, PAYLOAD.decode())
-    assert response["value"] == ANSWER
+    assert json.loads(response)["value"] == ANSWER
 
 
 @cache

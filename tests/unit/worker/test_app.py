@@ -175,6 +175,17 @@ def test_a_malformed_payload_is_refused_and_logged(
     assert line(capsys)["status"] == 400
 
 
+def test_the_line_of_a_call_that_made_an_object_counts_those_made(
+    handle: Handle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it stands in each line, more tenants are active than objects may be kept for."""
+    counts = []
+    for tenant in ("acme", "acme", "globex", "acme"):
+        handle("classes:Silent.tell", settings={"table": "t"}, endpoint_id=tenant)
+        counts.append(line(capsys).get("objects_made"))
+    assert counts == [1, None, 2, None]
+
+
 def test_one_line_per_invocation_and_no_payload_in_it(
     handle: Handle, capsys: pytest.CaptureFixture[str]
 ) -> None:
