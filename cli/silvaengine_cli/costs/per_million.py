@@ -51,7 +51,7 @@ def cost_per_million(system: System, function_ms: float, prices: Prices) -> floa
     )
 
 
-# Times at one vCPU: benchmarks/RESULTS.md, "HTTP gateway, warm" and "Worker", in whole hundredths.
+# Times at one vCPU: benchmarks/RESULTS.md, "Warm request", in whole hundredths.
 GATEWAY = Lambda(256, 0.17, LINE_BYTES)
 WORKER = Lambda(512, 0.04, LINE_BYTES)
 OURS = (GATEWAY, WORKER)

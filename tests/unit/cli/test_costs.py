@@ -1,15 +1,30 @@
 """Prices, bills, and the arithmetic of docs/cost.md."""
 
+import re
 from pathlib import Path
 
 import click
 import pytest
 
 from silvaengine_cli.costs.bill import JOB_WRITES, MB_US, PLATFORM_BYTES, Setup, bill, price
-from silvaengine_cli.costs.per_million import HOP_MS, LINE_BYTES, REQUESTS, RUNTIME_MS, SYSTEMS, rows
+from silvaengine_cli.costs.per_million import (
+    CHAINED,
+    FASTAPI,
+    GATEWAY,
+    HOP_MS,
+    LINE_BYTES,
+    REQUESTS,
+    RUNTIME_MS,
+    SYSTEMS,
+    WORKER,
+    Lambda,
+    rows,
+)
 from silvaengine_cli.costs.prices import read_prices
 
-PAGE = (Path(__file__).parents[3] / "docs/cost.md").read_text()
+PROJECT = Path(__file__).parents[3]
+PAGE = (PROJECT / "docs/cost.md").read_text()
+RESULTS = (PROJECT / "benchmarks/RESULTS.md").read_text()
 TOML = 'region = "eu-central-1"\nread = 2026-11-30\n'
 
 
@@ -48,6 +63,23 @@ def test_the_pages_assumptions_are_those_of_the_code() -> None:
     assert f"${(usd['rest_requests'] - usd['http_requests']) * REQUESTS:.2f} of each million" in PAGE
     cpu = {each.cpu_ms for system in SYSTEMS for each in system.lambdas} - {0.01}
     assert all(f" {milliseconds:.2f}" in PAGE for milliseconds in cpu)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "measured"),
+    [
+        ("With the Invoke, over TLS on a kept connection", "SilvaEngine gateway", GATEWAY),
+        ("With the Invoke, over TLS on a kept connection", "bare handler + boto3", CHAINED[0]),
+        ("Without the Invoke", "Mangum + FastAPI", FASTAPI[0]),
+        ("Worker", "SilvaEngine worker", WORKER),
+    ],
+)
+def test_times_are_about_those_of_the_benchmarks(title: str, name: str, measured: Lambda) -> None:
+    """They are of one machine, so half as much again is still the same; more has changed the bill."""
+    rows = RESULTS.partition(f"### {title}\n")[2]
+    found = re.search(rf"^\| {re.escape(name)} \| ([\d.,]+) ", rows, re.MULTILINE)
+    assert found
+    assert 1 / 1.5 < measured.cpu_ms * 1_000 / float(found[1].replace(",", "")) < 1.5
 
 
 def test_the_pages_example_is_billed_as_it_says() -> None:
