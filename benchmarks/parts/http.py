@@ -41,7 +41,7 @@ CALL.deadline = 1.8e9
 ANSWER = GATEWAY.serve(CALL, REQUEST)
 FORM = ResponseFormat(is_v2=EVENT.get("version") == "2.0", is_head=False)
 FUNCTION = _find()
-PAYLOAD = GATEWAY._payload(CALL, REQUEST, FUNCTION, is_brief=True)
+PAYLOAD = GATEWAY.functions._payload(CALL, REQUEST, FUNCTION, is_brief=True)
 
 
 def _log():
@@ -59,7 +59,7 @@ PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
     "reading the event": _read,
     "limits, key, connection, function, method": _find,
-    "the payload": lambda: GATEWAY._payload(CALL, REQUEST, FUNCTION, is_brief=True),
+    "the payload": lambda: GATEWAY.functions._payload(CALL, REQUEST, FUNCTION, is_brief=True),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the response": lambda: read_json_response(RESULT),
     "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),
