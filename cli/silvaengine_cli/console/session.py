@@ -8,7 +8,7 @@ from functools import cached_property
 from secrets import token_urlsafe
 
 from silvaengine_cli.console.kept import Kept
-from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.deployment import Deployment, local_folder
 from silvaengine_cli.logs import Line
 from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.status.recent import RecentLines
@@ -35,6 +35,8 @@ class Session:
     def command(self, *arguments: str) -> str:
         """Return the command line that does the same on this deployment, to be copied to a shell."""
         deployment = self.deployment
+        if local_folder(deployment):
+            return shlex.join(["silvaengine", *arguments, "--local"])
         options = ["--stack", deployment.stack]
         for name, value in (("--region", deployment.region), ("--endpoint-url", deployment.endpoint_url)):
             options += [name, value] if value else []
