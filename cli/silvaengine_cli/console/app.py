@@ -11,13 +11,15 @@ from starlette.types import ASGIApp
 from silvaengine_cli.console.guards import Guards
 from silvaengine_cli.console.pages import functions, jobs, overview, packages, requests, tenants
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import action, page, show_error
+from silvaengine_cli.console.views import action, live, page, show_error
 from silvaengine_cli.failures import known_errors
 
 FILES = Path(__file__).parent / "static"
 
 ROUTES = (
     page("/", "overview.html", overview.show),
+    live("/overview/state", overview.watch_state),
+    live("/overview/numbers", overview.watch_numbers),
     page("/requests", "requests.html", requests.show),
     page("/functions", "functions.html", functions.show),
     page("/functions/packages", "packages.html", packages.show),

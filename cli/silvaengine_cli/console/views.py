@@ -98,8 +98,9 @@ def live(path: str, watch: Watch) -> Route:
     """Return the route of a page's live part: server-sent events with the HTML of what is new.
 
     html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the epoch millisecond of its
-    look, so that after a lost connection the header Last-Event-ID says since when nothing was seen. What
-    fails is said by an event `failure`, and is tried again.
+    look, so that after a lost connection the header Last-Event-ID says since when nothing was seen; a window
+    that was hidden meanwhile says it in the query. What fails is said by an event `failure`, and is tried
+    again.
     """
 
     async def events(request: Request) -> AsyncIterator[str]:
@@ -116,6 +117,8 @@ def live(path: str, watch: Watch) -> Route:
             await anyio.sleep(pause_of(_session(request).deployment))
 
     async def answer(request: Request) -> Response:
+        if seen := request.query_params.get("last-event-id"):
+            request.scope["headers"].append((b"last-event-id", seen.encode()))
         return StreamingResponse(events(request), media_type="text/event-stream")
 
     return Route(path, answer)
@@ -155,6 +158,7 @@ async def show_error(request: Request, error: Exception) -> Response:
 
 def _session(request: Request) -> Session:
     session: Session = request.app.state.session
+    session.look_again()
     return session
 
 
@@ -183,3 +187,4 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 _TEMPLATES.filters["moment"] = _moment
+_TEMPLATES.policies["json.dumps_kwargs"] = {}  # in their own order, which is that of a chart's colours

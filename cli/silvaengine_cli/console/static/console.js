@@ -3,7 +3,10 @@
 
 const root = document.documentElement;
 const charts = new Set();
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const moment = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
+const longAgo = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
 
@@ -17,7 +20,8 @@ function start(part) {
     const all = (selector) => [...(part.matches?.(selector) ? [part] : []), ...part.querySelectorAll(selector)];
     for (const time of all("time[datetime]:not([title])")) {
         time.title = time.dateTime;
-        time.textContent = moment.format(new Date(time.dateTime));
+        const date = new Date(time.dateTime);
+        time.textContent = (Date.now() - date < 300 * 86_400_000 ? moment : longAgo).format(date);
     }
     for (const button of all("[data-theme-switch]")) {
         button.hidden = false;
@@ -44,20 +48,16 @@ function follow(part) {
         if (text) part.before(trouble);
         else trouble.remove();
     };
-    const source = new EventSource(live);
-    source.onopen = () => say("");
-    source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
-    source.addEventListener("failure", ({ data }) => say(data));
-    source.onmessage = ({ data }) => {
-        say("");
+    const show = (html) => {
         const added = document.createElement("template");
-        added.innerHTML = data;
+        added.innerHTML = html;
         const isAtEnd = innerHeight + scrollY >= document.body.scrollHeight - 40;
-        if (liveReplace !== undefined) forget(part.children);
         // After a lost connection lines may come again.
-        else for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
+        if (liveReplace === undefined)
+            for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
         const news = [...added.content.children];
-        part.append(...news);
+        if (liveReplace !== undefined) replace(part, news);
+        else part.append(...news);
         forget([...part.children].slice(0, -liveMost));
         news.forEach((each) => {
             start(each);
@@ -65,6 +65,41 @@ function follow(part) {
         });
         if (isAtEnd && liveReplace === undefined) scrollTo(0, document.body.scrollHeight);
     };
+    let source, last = "";
+    const listen = () => {
+        source?.close(); // a browser has six connections to a host, for all of its windows
+        if (document.hidden) return;
+        const address = new URL(live, location);
+        if (last) address.searchParams.set("last-event-id", last);
+        source = new EventSource(address);
+        source.onopen = () => say("");
+        source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
+        source.addEventListener("failure", ({ data }) => say(data));
+        source.onmessage = ({ data, lastEventId }) => {
+            last = lastEventId;
+            say("");
+            show(data);
+        };
+    };
+    document.addEventListener("visibilitychange", listen);
+    listen();
+}
+
+/** Puts elements in the place of what is there; charts that both have go on, and the focus stays. */
+function replace(part, news) {
+    const old = [...part.children];
+    const focused = part.contains(document.activeElement) && document.activeElement.id;
+    part.append(...news);
+    for (const chart of charts) {
+        const figure = chart.root.parentElement;
+        const next = figure.id && news.map((each) => each.querySelector(`[id="${figure.id}"]`)).find(Boolean);
+        if (!next || !part.contains(figure)) continue;
+        figure.dataset.chart = next.dataset.chart;
+        next.replaceWith(figure);
+        chart.setData(dataOf(figure));
+    }
+    forget(old);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function forget(elements) {
@@ -78,24 +113,41 @@ function forget(elements) {
     }
 }
 
-/** Draws {"times": [epoch seconds], "series": {"name": [numbers]}, "unit": "ms"} of data-chart. */
+const dataOf = (figure) => {
+    const { times, series } = JSON.parse(figure.dataset.chart);
+    return [times, ...Object.values(series)];
+};
+
+/** Draws {"times": [epoch seconds], "series": {"name": [numbers or null]}, "unit": "ms"} of data-chart. */
 function draw(figure) {
-    const { times, series, unit = "" } = JSON.parse(figure.dataset.chart);
+    const { series, unit = "" } = JSON.parse(figure.dataset.chart);
     const probe = figure.appendChild(document.createElement("i"));
     const colour = (name) => () => {
         probe.style.color = `var(--${name})`;
         return getComputedStyle(probe).color;
     };
-    const axis = { stroke: colour("text"), grid: { stroke: colour("line") }, ticks: { stroke: colour("line") } };
-    const names = Object.keys(series);
+    const times = (_, all) => all.map((each) => (all.at(-1) - all[0] < 86400 ? clock : day).format(each * 1000));
+    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const text = (value) => (value === null ? "–" : `${value.toLocaleString()}${unit && ` ${unit}`}`);
+    const size = () => ({ width: figure.clientWidth, height: 150 });
     const options = {
-        width: figure.clientWidth,
-        height: 180,
-        cursor: { drag: { x: false } },
-        axes: [axis, { ...axis, size: 60, values: (_, all) => all.map((each) => `${each}${unit && ` ${unit}`}`) }],
-        series: [{}, ...names.map((label, at) => ({ label, stroke: colour(`series-${at + 1}`), width: 2 }))],
+        ...size(),
+        cursor: { drag: { x: false }, sync: { key: "time" }, points: { size: 6 } },
+        scales: { y: { range: (_, least, most) => [0, Math.max(most, 1) * 1.1] } },
+        axes: [{ ...axis, values: times, size: 30 }, { ...axis, size: 64, values: (_, all) => all.map(text) }],
+        series: [
+            {},
+            ...Object.keys(series).map((label, at) => ({
+                label,
+                stroke: colour(`series-${at + 1}`),
+                width: 1.5,
+                spanGaps: true,
+                points: { size: 4, show: ({ data }, line) => data[line].filter((each) => each !== null).length < 10 },
+                value: (_, value) => text(value ?? null),
+            })),
+        ],
     };
-    const chart = new uPlot(options, [times, ...Object.values(series)], figure);
+    const chart = new uPlot(options, dataOf(figure), figure);
     charts.add(chart);
-    new ResizeObserver(() => chart.setSize({ width: figure.clientWidth, height: 180 })).observe(figure);
+    new ResizeObserver(() => chart.setSize(size())).observe(figure);
 }
