@@ -55,13 +55,13 @@ class Action:
     """The address of the page that shows the new state."""
 
 
-def page(path: str, template: str, show: Show) -> Route:
-    """Return the route of a page that a function reads for its template."""
+def page(path: str, template: str, show: Show, *, posts: bool = False) -> Route:
+    """Return the route of a page that a function reads for its template, by POST, too, if it ``posts``."""
 
     async def answer(request: Request) -> Response:
         return await run_in_threadpool(lambda: render(request, template, show(_session(request), request)))
 
-    return Route(path, answer)
+    return Route(path, answer, methods=["GET", "POST"] if posts else None)
 
 
 def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
@@ -75,10 +75,7 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         asked = make(session, request)
         if request.method != "POST":
             return render(request, "confirm.html", {"action": asked})
-        if not session.may_write:
-            raise HTTPException(403, "This console only reads: start it with --write.")
-        if session.is_production and request.state.form.get("stack") != session.deployment.stack:
-            raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
+        check_change(session, request)
         outcome = session.keep_outcome(asked.carry_out())
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
@@ -87,6 +84,14 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         return await run_in_threadpool(answer, request)
 
     return Route(path, answer_in_thread, methods=["GET", "POST"])
+
+
+def check_change(session: Session, request: Request) -> None:
+    """Raise HTTPException unless a form may change something: in production it has the stack's name."""
+    if not session.may_write:
+        raise HTTPException(403, "This console only reads: start it with --write.")
+    if session.is_production and request.state.form.get("stack") != session.deployment.stack:
+        raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
 
 
 def live(path: str, watch: Watch) -> Route:
