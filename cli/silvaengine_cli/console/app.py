@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from silvaengine_cli.console.guards import Guards
 from silvaengine_cli.console.pages import functions, jobs, overview, requests, tenants
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import page, show_error
+from silvaengine_cli.console.views import live, page, show_error
 from silvaengine_cli.failures import known_errors
 
 FILES = Path(__file__).parent / "static"
@@ -19,6 +19,8 @@ FILES = Path(__file__).parent / "static"
 ROUTES = (
     page("/", "overview.html", overview.show),
     page("/requests", "requests.html", requests.show),
+    live("/requests/live", requests.watch),
+    page("/requests/{id}", "request.html", requests.show_story),
     page("/functions", "functions.html", functions.show),
     page("/tenants", "tenants.html", tenants.show),
     page("/jobs", "jobs.html", jobs.show),

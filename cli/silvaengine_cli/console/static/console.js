@@ -3,6 +3,7 @@
 
 const root = document.documentElement;
 const charts = new Set();
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
@@ -11,13 +12,19 @@ document.addEventListener("DOMContentLoaded", () => {
     start(document);
     for (const part of document.querySelectorAll("[data-live]")) follow(part);
 });
+// What a search leaves open isn't part of its address.
+document.addEventListener("formdata", ({ target, formData }) => {
+    if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+});
 document.addEventListener("htmx:load", ({ target }) => start(target));
 
 function start(part) {
     const all = (selector) => [...(part.matches?.(selector) ? [part] : []), ...part.querySelectorAll(selector)];
     for (const time of all("time[datetime]:not([title])")) {
         time.title = time.dateTime;
-        time.textContent = moment.format(new Date(time.dateTime));
+        const at = new Date(time.dateTime);
+        const isToday = at.toDateString() === new Date().toDateString();
+        time.textContent = ("clock" in time.dataset && isToday ? clock : moment).format(at);
     }
     for (const button of all("[data-theme-switch]")) {
         button.hidden = false;
@@ -33,9 +40,12 @@ function switchTheme() {
     for (const chart of charts) chart.redraw();
 }
 
-/** Appends what is new to an element, or replaces what it holds, as data-live-most and -replace say. */
+/** Appends what is new to an element, puts it first or replaces what is there: data-live-most, -first, -replace. */
 function follow(part) {
-    const { live, liveMost = 1000, liveReplace } = part.dataset;
+    const { live, liveMost = 1000, liveFirst, liveReplace } = part.dataset;
+    const isFirst = liveFirst !== undefined;
+    const gone = document.createElement("p");
+    let count = 0;
     const trouble = document.createElement("p");
     trouble.setAttribute("role", "status");
     trouble.className = "failure";
@@ -48,22 +58,27 @@ function follow(part) {
     source.onopen = () => say("");
     source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
     source.addEventListener("failure", ({ data }) => say(data));
+    source.addEventListener("nothing", () => say(""));
     source.onmessage = ({ data }) => {
         say("");
         const added = document.createElement("template");
         added.innerHTML = data;
-        const isAtEnd = innerHeight + scrollY >= document.body.scrollHeight - 40;
+        const isAtEnd = !isFirst && innerHeight + scrollY >= document.body.scrollHeight - 40;
         if (liveReplace !== undefined) forget(part.children);
         // After a lost connection lines may come again.
         else for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
         const news = [...added.content.children];
-        part.append(...news);
-        forget([...part.children].slice(0, -liveMost));
+        part[isFirst ? "prepend" : "append"](...news);
+        const old = isFirst ? [...part.children].slice(liveMost) : [...part.children].slice(0, -liveMost);
+        forget(old);
+        count += old.length;
+        gone.textContent = `${count.toLocaleString()} older lines have left this page: Pause has them all.`;
+        if (count && isFirst) part.after(gone);
         news.forEach((each) => {
             start(each);
             htmx.process(each);
         });
-        if (isAtEnd && liveReplace === undefined) scrollTo(0, document.body.scrollHeight);
+        if (isAtEnd) scrollTo(0, document.body.scrollHeight);
     };
 }
 
