@@ -25,10 +25,11 @@ SECTIONS = {
     "cache": "Cache",
     "trace": "Trace",
     "canary": "Canary",
+    "console": "Console",
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "canary", "events", "memory", "publish", "saved", "trace"}
+FROM_SOURCE = {"cache", "canary", "console", "events", "memory", "publish", "saved", "trace"}
 """Those that need no artefact, or make it."""
 
 DEPLOYS = {"publish", "saved"}

@@ -76,12 +76,17 @@ def header_options[R](command: Callable[..., R]) -> Callable[..., R]:
         api_key: str,
         **options: Any,  # noqa: ANN401 - click's values
     ) -> R:
-        headers = {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
+        headers = key_headers(api_key)
         headers |= {"authorization": f"Bearer {token}"} if token else {}
         headers |= {name: value.strip() for name, _, value in (pair.partition(":") for pair in pairs)}
         return command(*args, headers=headers, api_key=api_key, **options)
 
     return with_headers
+
+
+def key_headers(api_key: str) -> dict[str, str]:
+    """Return the headers of a key's caller."""
+    return {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
 
 
 def _check_token(token: str | None) -> str | None:

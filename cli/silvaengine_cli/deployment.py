@@ -157,6 +157,10 @@ class Deployment:
             if each["ResourceType"] in types
         }
 
+    def look_again(self) -> None:
+        """Read the stack anew when something of it is needed next."""
+        self.__dict__.pop("_stack", None)
+
     @property
     def stack_status(self) -> str:
         """The stack's status, as CloudFormation says it."""

@@ -57,7 +57,7 @@ _EXAMPLES = """
 HTTP       {url}
 WebSocket  {websocket}
 functions  silvaengine list functions --local
-"""
+{console}"""
 
 _DEMO = """\
 Try:
@@ -85,13 +85,17 @@ Try:
     help=f"Let breakpoint() wait for a debugger.  [default port: {DEBUG_PORT}]",
 )
 @click.option("--strict", is_flag=True, help="Refuse what AWS refuses: docs/strict.md.")
-def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool) -> None:
+@click.option("--write", is_flag=True, help="Let the console's pages change something: docs/console.md.")
+def dev(
+    *, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool, write: bool
+) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack with the parameters of stage dev, publishes
     packages/*, applies registry.yaml and prints what to try. Then it watches the sources: a changed function
     runs within seconds. It follows the logs of all Lambdas: each request, message and event is a
-    line, each failure is shown with its cause. Ctrl-C ends it; stack and tables are kept for the next time.
+    line, each failure is shown with its cause. Where the extra `console` is installed, it serves the console.
+    Ctrl-C ends it; stack and tables are kept for the next time.
 
     \b
     Examples:
@@ -108,11 +112,14 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
     signal.signal(signal.SIGINT, signal.default_int_handler)
     project = Project.find(Path.cwd())
     try:
-        with _running_engine(
-            console, project, port or 0, fresh=fresh, debug_port=debug_port, strict=strict
-        ) as engine:
+        with (
+            _running_engine(
+                console, project, port or 0, fresh=fresh, debug_port=debug_port, strict=strict
+            ) as engine,
+            _running_console(engine, may_write=write) as line,
+        ):
             screen = Screen(console, project.folder, NORMAL if level is None else level)
-            DevSession(console, screen, project, engine, debug_port).follow()
+            DevSession(console, screen, project, engine, debug_port, line).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
 
@@ -120,11 +127,18 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
 class DevSession:
     """A stack on a running engine that is redeployed when sources change, and packages, published then.
 
-    Creating one deploys and publishes everything, applies the registry and prints what to try.
+    Creating one deploys and publishes everything, applies the registry and prints what to try, with the line
+    of the console in a browser.
     """
 
     def __init__(
-        self, console: Console, screen: Screen, project: Project, engine: LocalEngine, debug_port: int | None
+        self,
+        console: Console,
+        screen: Screen,
+        project: Project,
+        engine: LocalEngine,
+        debug_port: int | None,
+        console_line: str = "",
     ) -> None:
         self._console = console
         self._screen = screen
@@ -141,7 +155,7 @@ class DevSession:
         self._publish(package_folders(project.folder))
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
-        console.print(_EXAMPLES.format(**urls), markup=False)
+        console.print(_EXAMPLES.format(**urls, console=console_line), markup=False)
         if is_clone(project.folder):
             console.print(_DEMO.format(**urls), markup=False)
 
@@ -213,7 +227,7 @@ class DevSession:
         with _step(self._console, "sam deploy"):
             outputs = deploy.deploy(self._platform, self._engine, parameters=self._parameters())
             deploy.restore_functions(self._platform, self._engine, outputs)
-        self._deployment = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
+        self._deployment = _deployment_on(self._engine)
         LocalSecrets(self._project.folder).restore(self._deployment)
         return outputs
 
@@ -306,6 +320,24 @@ def _running_engine(
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project.folder)}")
         with local_deployment(project.folder, engine.url, deploy.LOCAL_STACK, REGION):
             yield engine
+
+
+@contextmanager
+def _running_console(engine: LocalEngine, *, may_write: bool) -> Iterator[str]:
+    """Serve the console; yield the line with its address, empty where its extra isn't installed."""
+    try:
+        from silvaengine_cli.console.serving import running_console  # lazy: `--help` reads this module
+    except click.ClickException:
+        yield ""
+        return
+    from silvaengine_cli.console.session import Session
+
+    with running_console(Session(_deployment_on(engine), may_write=may_write)) as address:
+        yield f"console    {address}\n"
+
+
+def _deployment_on(engine: LocalEngine) -> Deployment:
+    return Deployment(stack=deploy.LOCAL_STACK, endpoint_url=engine.url, region=REGION)
 
 
 def _make_double(port: int, debug_port: int | None) -> "Double":

@@ -1,9 +1,7 @@
 """`silvaengine invoke` and `destroy` against a made-up deployment: a stack in moto, a local server."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,10 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 
+from .echo_gateway import PICTURE, running_gateway
 from .stacks import create_stack
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:mine-Worker"
-PICTURE = b"\x89PNG\r\n"
 REGISTRY = """\
 endpoints: {demo: }
 functions:
@@ -30,37 +28,6 @@ functions:
 connections: [{functions: [hello]}]
 settings: {demo: {greeting: Hello}}
 """
-
-
-class Gateway(BaseHTTPRequestHandler):
-    """Answers with the request as JSON, or with the function's name as status."""
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        if self.path.endswith("/pixel"):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(PICTURE)
-            return
-        if self.path.endswith("/nothing"):
-            return
-        name = self.path.partition("?")[0].rpartition("/")[2]
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        key = self.headers.get("x-api-key")
-        self.send_response(int(name) if name.isdigit() else 200)
-        self.end_headers()
-        accept = self.headers.get("Accept")
-        request = {"method": self.command, "path": self.path, "body": body, "key": key, "accept": accept}
-        request |= {name: self.headers.get(name) for name in ("authorization", "idempotency-key")}
-        self.wfile.write(json.dumps(request).encode())
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -76,13 +43,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def gateway() -> Iterator[str]:
     """URL of a gateway on a free port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/beta"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running_gateway() as url:
+        yield url
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from silvaengine_cli.dev import KEPT_RELEASES
 from silvaengine_cli.engine import local_engine
 
+from ..contract.console.visitor import Visitor
 from .conftest import copy_project
 from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, running
 
@@ -60,6 +61,15 @@ def test_printed_address_answers(dev: Dev) -> None:
     response = dev.api.get("/core/demo/hello?name=Ada")
     assert response.json() == {"message": "Hello, Ada!"}
     eventually(lambda: bool(REQUEST_LINE.search(dev.printed)), lambda: dev.printed)
+
+
+def test_the_console_is_served_beside_it(dev: Dev) -> None:
+    """At the address in the fourth line; it only reads, and shows the command for this folder."""
+    address = re.search(r"^HTTP .*\nWebSocket .*\nfunctions .*\nconsole +(\S+)$", dev.printed, re.MULTILINE)
+    assert address
+    visitor = Visitor(address[1])
+    assert "read-only" in visitor.get("/").text
+    assert "Releases" in visitor.get("/?whole=1").text
 
 
 def test_changed_function_answers(dev: Dev) -> None:

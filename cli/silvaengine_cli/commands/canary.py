@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from silvaengine.aws.table_client import Row
-from silvaengine_cli.commands.releases import package_argument, say, turned_text
+from silvaengine_cli.commands.releases import package_argument, say
 from silvaengine_cli.commands.rollout_options import WHOM, ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.output import print_result
@@ -54,4 +54,4 @@ def promote(deployment: Deployment, package: str, warm: int | None, ramp: int, a
       silvaengine promote shop --ramp 60s --stack silvaengine
     """
     turn = Pointing(deployment, package, say).promote(Rollout(warm=warm, ramp=ramp))
-    print_result(asdict(turn), turned_text(turn), as_json=as_json)
+    print_result(asdict(turn), str(turn), as_json=as_json)

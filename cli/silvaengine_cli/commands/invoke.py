@@ -4,35 +4,19 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 
 import click
 
-from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
-from silvaengine.registry.model import Function
+from silvaengine_cli.calling import ClientCall, look_up, send_call
 from silvaengine_cli.client_options import header_options, parse_json_or_text, parse_parameters
 from silvaengine_cli.deployment import Deployment, operator_options
-from silvaengine_cli.http import HttpResponse, function_url, send
+from silvaengine_cli.http import HttpResponse
 from silvaengine_cli.output import print_json
-from silvaengine_cli.registry.lookup import open_registry, read_key_access
 
 DIRECT_SECONDS = 27.0  # as over HTTP
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-
-
-@dataclass(frozen=True, slots=True)
-class CliCall:
-    """A call from the command line."""
-
-    endpoint: str
-    function: str
-    api_key: str
-    headers: Mapping[str, str]
-    params: dict[str, Json]
 
 
 @click.command()
@@ -77,13 +61,13 @@ def invoke(
       silvaengine invoke demo hello --token "$TOKEN" --header 'Idempotency-Key: order-1' --local
       silvaengine invoke demo hello --direct --local
     """
-    call = CliCall(endpoint, function, api_key, headers, _parse(params))
+    call = ClientCall(endpoint, function, api_key, headers, _parse(params))
     if direct:
         if headers.keys() - {"x-api-key"}:
             raise click.UsageError("--direct goes past the gateway, which alone reads headers and tokens")
         _print_direct(_ask_worker(deployment, call), as_json)
     else:
-        _print_http(_send(deployment, call, method, area, url), as_json)
+        _print_http(send_call(deployment, call, method, area, url), as_json)
 
 
 def _parse(params: tuple[str, ...]) -> dict[str, Json]:
@@ -101,25 +85,9 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _send(
-    deployment: Deployment, call: CliCall, method: str | None, area: str | None, url: str | None
-) -> HttpResponse:
-    if not url and (area is None or method is None):
-        with suppress(RequestError):  # then the gateway refuses the call
-            function = _look_up(deployment, call)
-            area, method = area or function.area, method or function.methods[0]
-    address = function_url(url or deployment.output("ApiUrl"), area or "core", call.endpoint, call.function)
-    return send(address, method or "POST", call.params, call.headers)
-
-
-def _look_up(deployment: Deployment, call: CliCall, *, secrets: bool = False) -> Function:
-    registry = open_registry(deployment, secrets=secrets)
-    return registry.function(read_key_access(registry, call.endpoint, call.api_key), call.function)
-
-
-def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
+def _ask_worker(deployment: Deployment, call: ClientCall) -> WorkerResponse:
     """Invoke a function's worker as a gateway would; wait for the result even of an ``Event`` function."""
-    function = _look_up(deployment, call, secrets=True)
+    function = look_up(deployment, call, secrets=True)
     worker_call = WorkerCall(
         function.callee,
         {**call.params, "endpoint_id": call.endpoint, "area": function.area},

@@ -14,10 +14,10 @@ from silvaengine_cli.deployment import Deployment, list_options, operator_option
 from silvaengine_cli.output import Moment, print_result, print_table
 from silvaengine_cli.packages import PACKAGES_FOLDER, functions_folder
 from silvaengine_cli.packages.moving import plan_move
-from silvaengine_cli.publishing.behind import CurrentPlatform, packages_behind
+from silvaengine_cli.publishing.behind import CurrentPlatform, read_packages
 from silvaengine_cli.publishing.contraction import Contraction
 from silvaengine_cli.publishing.contraction import contract as contract_package
-from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
+from silvaengine_cli.publishing.coverage import outcomes_text, share_text
 from silvaengine_cli.publishing.deletion import Deletion, Remains
 from silvaengine_cli.publishing.platform_update import Updated
 from silvaengine_cli.publishing.platform_update import update as update_package
@@ -57,9 +57,7 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
       silvaengine packages list --local
       silvaengine packages list --json
     """
-    rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    behind, tables = packages_behind(deployment, rows), deployment.tables()
-    facts = [with_outcomes(row, tables) | {"behind": behind[row["package"]]} for row in rows]
+    facts = read_packages(deployment)
     cells = [
         (
             row["package"],
@@ -71,7 +69,7 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
         )
         for row in facts
     ]
-    print_table(f"{len(rows)} packages", COLUMNS, cells, facts, as_json=as_json, wide=wide)
+    print_table(f"{len(facts)} packages", COLUMNS, cells, facts, as_json=as_json, wide=wide)
 
 
 @packages.command()

@@ -10,17 +10,15 @@ from silvaengine.aws.table_client import Row
 from silvaengine_cli.commands.rollout_options import ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, Moment, print_result, print_table
-from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
+from silvaengine_cli.publishing.coverage import outcomes_text, read_releases, share_text
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.releases import PackageReleases
-from silvaengine_cli.publishing.rollback import Pointing, Turn
+from silvaengine_cli.publishing.rollback import Pointing
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.versions import Versions
 
 COLUMNS = ("release", "serves", "published", "commit", "message", "memory", Detail("by"), Detail("digest"))
-LONG = ("functions", "descriptions", "requirements")  # of a row
-STAYS = "resources and permissions stay as they are"
 
 package_argument = click.argument("package")
 
@@ -47,11 +45,8 @@ def list_(deployment: Deployment, package: str, as_json: bool, wide: bool) -> No
       silvaengine releases list shop --local
       silvaengine releases list shop --json
     """
-    found = PackageReleases(deployment, package)
-    pointer, rows = with_outcomes(found.pointer(), deployment.tables()), found.all()[::-1]
-    facts = [_facts(row, pointer) for row in rows]
-    title = f"{len(rows)} releases"
-    print_table(title, COLUMNS, map(_cells, facts), facts, as_json=as_json, wide=wide)
+    pointer, facts = read_releases(deployment, package)
+    print_table(f"{len(facts)} releases", COLUMNS, map(_cells, facts), facts, as_json=as_json, wide=wide)
     if "canary" in pointer and not as_json:
         click.echo(f"\ncanary: {outcomes_text(pointer['canary'])}")
 
@@ -105,7 +100,7 @@ def rollback(
     turn = Pointing(deployment, package, say).roll_back(
         to, move_jobs=move_jobs, rollout=Rollout(warm=warm, ramp=ramp)
     )
-    print_result(asdict(turn), turned_text(turn), as_json=as_json)
+    print_result(asdict(turn), str(turn), as_json=as_json)
 
 
 @click.command()
@@ -145,15 +140,6 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _facts(row: Row, pointer: Row) -> dict[str, Any]:
-    number = row["release"]
-    pins = sorted(each for each, pinned in pointer["pins"].items() if pinned == number)
-    short = {name: value for name, value in row.items() if name not in LONG}
-    facts = short | {"serves": number == pointer["release"], "pins": pins}
-    canary = pointer.get("canary")
-    return facts | ({"canary": canary} if canary and canary["release"] == number else {})
-
-
 def _cells(facts: dict[str, Any]) -> tuple[object, ...]:
     serves = ["all"] if facts["serves"] else []
     serves += [f"canary: {share_text(facts['canary'])}"] if "canary" in facts else []
@@ -171,18 +157,6 @@ def _cells(facts: dict[str, Any]) -> tuple[object, ...]:
 
 def _pointing(pointer: Row) -> dict[str, Any]:
     return {name: pointer[name] for name in ("package", "release", "pins")}
-
-
-def turned_text(turn: Turn) -> str:
-    """Return what people are told of a turn."""
-    lines = [f"release {turn.release} of {turn.package} serves instead of {turn.left}"]
-    lines += [f"  {change}" for change in turn.changes]
-    lines += [f"  {STAYS}"]
-    if turn.moved is not None:
-        lines += [f"  {turn.moved} jobs moved; the sweeper starts them within a minute"]
-    if turn.stayed:
-        lines += [f"  {turn.stayed} jobs stay with {turn.left}: its alone, or begun meanwhile"]
-    return "\n".join(lines)
 
 
 def _pruned(pruned: Pruned, *, dry_run: bool) -> str:

@@ -9,19 +9,29 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from silvaengine_cli.console.guards import Guards
-from silvaengine_cli.console.pages import functions, jobs, overview, requests, tenants
+from silvaengine_cli.console.pages import functions, jobs, overview, packages, requests, tenants
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import live, page, show_error
+from silvaengine_cli.console.views import action, live, page, show_error
 from silvaengine_cli.failures import known_errors
 
 FILES = Path(__file__).parent / "static"
 
 ROUTES = (
     page("/", "overview.html", overview.show),
+    live("/overview/state", overview.watch_state),
+    live("/overview/numbers", overview.watch_numbers),
     page("/requests", "requests.html", requests.show),
     live("/requests/live", requests.watch),
     page("/requests/{id}", "request.html", requests.show_story),
     page("/functions", "functions.html", functions.show),
+    page("/functions/packages", "packages.html", packages.show),
+    page("/functions/packages/{package}", "package.html", packages.show_one),
+    action("/functions/packages/{package}/promote", packages.promote),
+    action("/functions/packages/{package}/rollback", packages.roll_back),
+    action("/functions/packages/{package}/canary", packages.grow),
+    action("/functions/packages/{package}/pin", packages.pin),
+    action("/functions/packages/{package}/unpin", packages.unpin),
+    page("/functions/{arn}/{name:path}", "function.html", functions.show_one, posts=True),
     page("/tenants", "tenants.html", tenants.show),
     page("/jobs", "jobs.html", jobs.show),
     Mount("/static", StaticFiles(directory=FILES)),

@@ -1,6 +1,8 @@
 """Who may use the console: the browser of whoever started it, and no page of another site.
 
-The token of the address becomes a cookie at the first visit. What is refused otherwise:
+The token of the address becomes a cookie at the first visit, which says nothing of the token. Browsers keep
+cookies apart by host, not by port (RFC 6265, 8.5): the console's host is `localhost` alone, so that functions
+at the local engine's 127.0.0.1 don't get it. What is refused otherwise:
 
 * another Host: a name that is made to lead here, DNS rebinding;
 * a request that another site caused: Fetch Metadata (w3.org/TR/fetch-metadata), and SameSite's Strict;
@@ -11,18 +13,19 @@ import hmac
 from hashlib import sha256
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import click
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost", "::1")
+HOST = "localhost"
 MOST_BYTES = 1024 * 1024  # of a form
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, browsers send forms with the Origin `null`
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -39,7 +42,10 @@ class Guards:
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._token = token
-        self._csrf = hmac.new(token.encode(), b"form", sha256).hexdigest()
+        self._cookie, self._csrf = (
+            hmac.new(token.encode(), use, sha256).hexdigest() for use in (b"cookie", b"form")
+        )
+        self._guesses = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand over what may pass; answers of both have the headers."""
@@ -56,20 +62,20 @@ class Guards:
         await app(scope, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        if _host(request) not in HOSTS:
-            return _refused("The console answers on this machine alone.")
+        if _host(request) != HOST:
+            return _refused(f"The console answers to {HOST} alone. " + OPEN_AGAIN)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _refused("Another site led here. " + OPEN_AGAIN)
-        cookie = f"silvaengine-console-{request.url.port}"  # cookies aren't kept apart by port
+        cookie = f"silvaengine-console-{request.url.port}"  # several consoles have one each
         if (given := request.query_params.get("token")) is not None:
-            if not self._is_token(given):
-                return _refused(OPEN_AGAIN)
+            if not _are_equal(given, self._token):
+                return self._refused_guess()
             rest = [each for each in request.query_params.multi_items() if each[0] != "token"]
             query = f"?{urlencode(rest)}" if rest else ""
             response = RedirectResponse(request.url.path + query, 303)
-            response.set_cookie(cookie, self._token, httponly=True, samesite="strict")
+            response.set_cookie(cookie, self._cookie, httponly=True, samesite="strict")
             return response
-        return None if self._is_token(request.cookies.get(cookie, "")) else _refused(OPEN_AGAIN)
+        return None if _are_equal(request.cookies.get(cookie, ""), self._cookie) else self._refused_guess()
 
     async def _refusal_of_form(self, request: Request) -> Response | None:
         request.state.csrf, request.state.form = self._csrf, {}
@@ -85,12 +91,20 @@ class Guards:
         fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
         request.state.form = {name: values[-1] for name, values in fields.items()}
         given = request.headers.get("x-csrf-token") or request.state.form.pop("csrf", "")
-        if not hmac.compare_digest(given.encode(), self._csrf.encode()):
+        if not _are_equal(given, self._csrf):
             return _refused("The page is an old one: load it again.")
         return None
 
-    def _is_token(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode(), self._token.encode())
+    def _refused_guess(self) -> Response:
+        self._guesses += 1
+        if (number := str(self._guesses)) == f"1{'0' * (len(number) - 1)}" and self._guesses > 1:
+            click.echo(f"console: {number} requests without its token were refused", err=True)
+        return _refused(OPEN_AGAIN)
+
+
+def _are_equal(given: str, secret: str) -> bool:
+    """Return whether they are, in a time that doesn't say how far they are."""
+    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _host(request: Request) -> str | None:

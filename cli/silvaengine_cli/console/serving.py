@@ -1,8 +1,9 @@
 """Serves the console on loopback, in a thread of its own."""
 
+import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from secrets import token_urlsafe
 from threading import Thread
 
@@ -10,9 +11,9 @@ import click
 from uvicorn import Config, Server
 
 from silvaengine_cli.console.app import make_app
+from silvaengine_cli.console.guards import HOST
 from silvaengine_cli.console.session import Session
 
-HOST = "127.0.0.1"
 LAST_SECONDS = 1  # for what is being answered when it ends; live parts of pages never are
 
 
@@ -28,12 +29,8 @@ def running_console(session: Session, port: int = 0) -> Iterator[str]:
         ClickException: the port is in use.
     """
     token = token_urlsafe(32)
-    try:
-        listener = socket.create_server((HOST, port))
-    except OSError as error:
-        message = f"port {port} of {HOST}: {error.strerror}: choose another, or none"
-        raise click.ClickException(message) from None
-    with listener:
+    with ExitStack() as open_sockets:
+        listeners = [open_sockets.enter_context(each) for each in _listen(port)]
         server = Server(
             Config(
                 make_app(session, token),
@@ -45,10 +42,24 @@ def running_console(session: Session, port: int = 0) -> Iterator[str]:
                 ws="none",
             )
         )
-        thread = Thread(target=server.run, args=([listener],), name="console", daemon=True)
+        thread = Thread(target=server.run, args=(listeners,), name="console", daemon=True)
         thread.start()
         try:
-            yield f"http://{HOST}:{listener.getsockname()[1]}/?token={token}"
+            yield f"http://{HOST}:{listeners[0].getsockname()[1]}/?token={token}"
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _listen(port: int) -> Iterator[socket.socket]:
+    """Yield sockets of both of localhost's addresses: nobody else is to get what a browser sends to one."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            listener = socket.create_server((address, port), family=family)
+        except OSError as error:
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and family == socket.AF_INET6:
+                return  # this machine has no IPv6
+            message = f"port {port} of {address}: {error.strerror}: choose another, or none"
+            raise click.ClickException(message) from None
+        port = listener.getsockname()[1]
+        yield listener

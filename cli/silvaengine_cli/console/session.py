@@ -1,14 +1,21 @@
 """What the console's pages work on, and may do."""
 
 import shlex
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from secrets import token_urlsafe
 
-from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.console.kept import Kept
+from silvaengine_cli.deployment import Deployment, local_folder
+from silvaengine_cli.logs import Line
+from silvaengine_cli.logs.tail import pause_of
+from silvaengine_cli.status.recent import RecentLines
+from silvaengine_cli.status.state import State, read_state
 
 KEPT_OUTCOMES = 100
+STATE_PAUSES = 10  # after so many looks' time, what seldom changes is read anew
 
 
 @dataclass
@@ -23,16 +30,46 @@ class Session:
     deployment: Deployment
     may_write: bool = False
     _outcomes: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _looked_at: float = field(default_factory=time.monotonic)
 
     def command(self, *arguments: str) -> str:
         """Return the command line that does the same on this deployment, to be copied to a shell."""
         deployment = self.deployment
+        if local_folder(deployment):
+            return shlex.join(["silvaengine", *arguments, "--local"])
         options = ["--stack", deployment.stack]
         for name, value in (("--region", deployment.region), ("--endpoint-url", deployment.endpoint_url)):
             options += [name, value] if value else []
         return shlex.join(["silvaengine", *arguments, *options])
 
+    def look_again(self) -> None:
+        """Have the stack read anew if that is long ago: it may have been deployed meanwhile."""
+        if time.monotonic() - self._looked_at > self._state_seconds:
+            self._looked_at = time.monotonic()
+            self.deployment.look_again()
+
     @cached_property
+    def state(self) -> Kept[State]:
+        """What the deployment's tables, queues and alarms say."""
+        return Kept(lambda: read_state(self.deployment), self._state_seconds)
+
+    @cached_property
+    def recent(self) -> Kept[tuple[list[Line], int]]:
+        """The lines of the last hour, as ``RecentLines`` has them."""
+        return Kept(self._read_recent, pause_of(self.deployment) / 2)
+
+    def _read_recent(self) -> tuple[list[Line], int]:
+        return self._recent_lines.read()
+
+    @cached_property
+    def _recent_lines(self) -> RecentLines:
+        return RecentLines(self.deployment)
+
+    @property
+    def _state_seconds(self) -> float:
+        return STATE_PAUSES * pause_of(self.deployment)
+
+    @property
     def is_production(self) -> bool:
         """Return whether the stack is called `prod`, or its stage is."""
         return "prod" in (self.deployment.stack, self.deployment.parameter("Stage", ""))

@@ -55,13 +55,13 @@ class Action:
     """The address of the page that shows the new state."""
 
 
-def page(path: str, template: str, show: Show) -> Route:
-    """Return the route of a page that a function reads for its template."""
+def page(path: str, template: str, show: Show, *, posts: bool = False) -> Route:
+    """Return the route of a page that a function reads for its template, by POST, too, if it ``posts``."""
 
     async def answer(request: Request) -> Response:
         return await run_in_threadpool(lambda: render(request, template, show(_session(request), request)))
 
-    return Route(path, answer)
+    return Route(path, answer, methods=["GET", "POST"] if posts else None)
 
 
 def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
@@ -75,10 +75,7 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         asked = make(session, request)
         if request.method != "POST":
             return render(request, "confirm.html", {"action": asked})
-        if not session.may_write:
-            raise HTTPException(403, "This console only reads: start it with --write.")
-        if session.is_production and request.state.form.get("stack") != session.deployment.stack:
-            raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
+        check_change(session, request)
         outcome = session.keep_outcome(asked.carry_out())
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
@@ -89,12 +86,21 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
     return Route(path, answer_in_thread, methods=["GET", "POST"])
 
 
+def check_change(session: Session, request: Request) -> None:
+    """Raise HTTPException unless a form may change something: in production it has the stack's name."""
+    if not session.may_write:
+        raise HTTPException(403, "This console only reads: start it with --write.")
+    if session.is_production and request.state.form.get("stack") != session.deployment.stack:
+        raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
+
+
 def live(path: str, watch: Watch) -> Route:
     """Return the route of a page's live part: server-sent events with the HTML of what is new.
 
     html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the epoch millisecond of its
-    look, so that after a lost connection the header Last-Event-ID says since when nothing was seen. What
-    fails is said by an event `failure`, and is tried again; an event `nothing` says that it works.
+    look, so that after a lost connection the header Last-Event-ID says since when nothing was seen; a window
+    that was hidden meanwhile says it in the query. What fails is said by an event `failure`, and is tried
+    again; an event `nothing` says that it works.
     """
 
     async def events(request: Request) -> AsyncIterator[str]:
@@ -111,6 +117,8 @@ def live(path: str, watch: Watch) -> Route:
             await anyio.sleep(pause_of(_session(request).deployment))
 
     async def answer(request: Request) -> Response:
+        if seen := request.query_params.get("last-event-id"):
+            request.scope["headers"].append((b"last-event-id", seen.encode()))
         return StreamingResponse(events(request), media_type="text/event-stream")
 
     return Route(path, answer)
@@ -150,6 +158,7 @@ async def show_error(request: Request, error: Exception) -> Response:
 
 def _session(request: Request) -> Session:
     session: Session = request.app.state.session
+    session.look_again()
     return session
 
 
@@ -186,3 +195,4 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 _TEMPLATES.filters |= {"moment": _moment, "clock": _clock}
+_TEMPLATES.policies["json.dumps_kwargs"] = {}  # in their own order, which is that of a chart's colours

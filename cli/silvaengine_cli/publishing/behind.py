@@ -8,6 +8,7 @@ from silvaengine.registry.packages import PROTOCOL, SERVED_PROTOCOLS
 from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.publishing.coverage import with_outcomes
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
 from silvaengine_cli.publishing.versions import Answer
@@ -83,6 +84,13 @@ def packages_behind(deployment: Deployment, pointers: Collection[Row]) -> dict[s
         pointer["package"]: current.behind(PackageReleases(deployment, pointer["package"]), pointer)
         for pointer in pointers
     }
+
+
+def read_packages(deployment: Deployment) -> list[Row]:
+    """Return all packages' pointers with outcomes and, as ``behind``, what ``packages_behind`` says."""
+    pointers = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
+    behind, tables = packages_behind(deployment, pointers), deployment.tables()
+    return [with_outcomes(row, tables) | {"behind": behind[row["package"]]} for row in pointers]
 
 
 def packages_before_upgrade(deployment: Deployment) -> dict[str, list[int]]:

@@ -10,8 +10,10 @@ from silvaengine.registry.packages import Pointer
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, outcomes_setting_id
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.output import utc_time
-from silvaengine_cli.publishing.releases import did_you_mean
+from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean
 from silvaengine_cli.registry.tables import RegistryTables
+
+_LONG = ("functions", "descriptions", "requirements")  # of a release's row
 
 
 def parse_coverage(text: str) -> Row:
@@ -114,6 +116,28 @@ def with_outcomes(pointer: Row, tables: RegistryTables) -> Row:
     names = ("calls_before", "failures_before", "calls", "failures")
     sums = map(sum, zip(*counts, strict=True))
     return pointer | {"canary": {**canary, **dict(zip(names, sums, strict=True))}}
+
+
+def read_releases(deployment: Deployment, package: str) -> tuple[Row, list[Row]]:
+    """Return a package's pointer with outcomes, and its releases, the newest first, with whom they serve.
+
+    A release says whether it ``serves`` all others than those with ``pins``, and, if it is one, its
+    ``canary``.
+
+    Raises:
+        ClickException: there is no such package.
+    """
+    found = PackageReleases(deployment, package)
+    pointer = with_outcomes(found.pointer(), deployment.tables())
+    return pointer, [_with_served(row, pointer) for row in reversed(found.all())]
+
+
+def _with_served(release: Row, pointer: Row) -> Row:
+    number, canary = release["release"], pointer.get("canary")
+    short = {name: value for name, value in release.items() if name not in _LONG}
+    pins = sorted(each for each, pinned in pointer["pins"].items() if pinned == number)
+    served = short | {"serves": number == pointer["release"], "pins": pins}
+    return served | ({"canary": canary} if canary and canary["release"] == number else {})
 
 
 def outcomes_text(canary: Row) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import override
 
 import click
 
@@ -37,6 +38,18 @@ class Turn:
     changes: tuple[str, ...] = ()
     moved: int | None = None
     stayed: int = 0
+
+    @override
+    def __str__(self) -> str:
+        """Return what people are told of it."""
+        lines = [f"release {self.release} of {self.package} serves instead of {self.left}"]
+        lines += [f"  {change}" for change in self.changes]
+        lines += ["  resources and permissions stay as they are"]
+        if self.moved is not None:
+            lines += [f"  {self.moved} jobs moved; the sweeper starts them within a minute"]
+        if self.stayed:
+            lines += [f"  {self.stayed} jobs stay with {self.left}: its alone, or begun meanwhile"]
+        return "\n".join(lines)
 
 
 class Pointing:

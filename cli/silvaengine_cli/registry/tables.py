@@ -18,6 +18,7 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.equality import same
 
 BATCHES = Backoff(0.1, 8)
+PART_MEGABYTES = 20  # a call of DynamoDB reads one at most
 
 type Key = tuple[str, ...]
 
@@ -82,6 +83,51 @@ class RegistryTables:
         name = self._prefix + table.name
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
             yield from map(from_item, page["Items"])
+
+    def part(
+        self,
+        table: Table,
+        most: int,
+        after: Key | None,
+        attributes: Collection[str],
+        equal: Mapping[str, str],
+        containing: Mapping[str, str],
+    ) -> tuple[list[Row], Key | None]:
+        """Return rows in the table's own order, and the key after which there may be more, None at its end.
+
+        No more than PART_MEGABYTES are read: from a table that has little of what is wanted it is soon back.
+
+        Args:
+            table: the table.
+            most: how many rows come back at most.
+            after: the key of the row that the first one follows, None for the beginning.
+            attributes: what is wanted of the rows.
+            equal: the values that attributes have.
+            containing: texts that are in attributes' values.
+        """
+        conditions = [f"#{name} = :{name}" for name in equal]
+        conditions += [f"contains(#{name}, :{name})" for name in containing]
+        asked = {f":{name}": value for name, value in {**equal, **containing}.items()}
+        filters = {
+            "FilterExpression": " AND ".join(conditions),
+            "ExpressionAttributeValues": to_item(asked),
+        }
+        found, begin = list[Row](), after and dict(zip(table.key_names, after, strict=True))
+        for _ in range(PART_MEGABYTES):
+            page = self._dynamodb.scan(
+                TableName=self._prefix + table.name,
+                ConsistentRead=True,
+                ProjectionExpression=", ".join(f"#{name}" for name in attributes),
+                ExpressionAttributeNames={f"#{name}": name for name in {*attributes, *equal, *containing}},
+                **({"ExclusiveStartKey": to_item(begin)} if begin else {}),
+                **(filters if asked else {"Limit": most}),
+            )
+            found += map(from_item, page["Items"])
+            begin = from_item(page.get("LastEvaluatedKey", {}))
+            if len(found) >= most or not begin:
+                break
+        last = found[most - 1] if len(found) > most else begin
+        return found[:most], table.key_of(last) if last else None
 
     def scan_names(self, table: Table) -> Iterator[str]:
         """Return the hash keys of all rows, for those who may read nothing else of them."""

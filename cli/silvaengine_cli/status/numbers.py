@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from silvaengine_cli.logs import Line, LogReader
 from silvaengine_cli.logs.choice import has_failed, is_event
 from silvaengine_tasks.usage.log_events import LINES
+
+MINUTE_MS = 60_000
 
 
 @dataclass(slots=True)
@@ -65,20 +67,40 @@ def measure(reader: LogReader, since: int, most: int) -> Measured:
         most: lines after which no earlier part is read.
     """
     now = int(time.time() * 1000)
-    found, begin = list[Line](), now
-    for start, lines in reader.parts(since, now, pattern=LINES):
+    lines, begin = read_back(reader, since, now, most)
+    return numbers_of(lines, (now - begin) / 1000, covers_all=begin <= since)
+
+
+def read_back(reader: LogReader, since: int, until: int, most: int) -> tuple[list[Line], int]:
+    """Return the lines of invocations as far back as ``measure`` reads, and since when these are all."""
+    found, begin = list[Line](), until
+    for start, lines in reader.parts(since, until, pattern=LINES):
         begin = start
         found += [each for each in lines if each.is_invocation]
         if len(found) >= most:
             break
+    return found, begin
+
+
+def numbers_of(lines: Collection[Line], seconds: float, *, covers_all: bool) -> Measured:
+    """Return what the lines of so many seconds say."""
     return Measured(
-        (now - begin) / 1000,
-        len(found),
-        begin <= since,
-        _by(lambda line: line.record.get("service"), found),
-        _by(_function, (line for line in found if line.record["service"] == "worker")),
-        _by(lambda line: line.record.get("endpoint_id"), (line for line in found if is_event(line.record))),
+        seconds,
+        len(lines),
+        covers_all,
+        _by(lambda line: line.record.get("service"), lines),
+        _by(_function, (line for line in lines if line.record["service"] == "worker")),
+        _by(lambda line: line.record.get("endpoint_id"), (line for line in lines if is_event(line.record))),
     )
+
+
+def by_minute(lines: Iterable[Line], begin: int, end: int) -> Mapping[str, list[Numbers]]:
+    """Return the numbers of each minute of a time, in epoch minutes and up to the last one, by service."""
+    found = defaultdict[str, list[Numbers]](lambda: [Numbers() for _ in range(begin, end + 1)])
+    for line in lines:
+        if begin <= (minute := line.timestamp // MINUTE_MS) <= end:
+            found[str(line.record["service"])][minute - begin].add(line)
+    return found
 
 
 def _by(name: Callable[[Line], object], lines: Iterable[Line]) -> dict[str, Numbers]:

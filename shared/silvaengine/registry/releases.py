@@ -96,13 +96,14 @@ class Releases:
                     yield name, row, release
 
     def described_rows(self, key_access: "KeyAccess") -> "Iterator[Row]":
-        """Yield their rows with name and description, which may be empty; raises like ``serving``."""
+        """Yield their rows, with release, name and description, which may be empty; raises like ``serving``."""
         said: dict[str, Mapping[str, Any]] = {}
         for name, row, release in self.functions(key_access):
             if release.arn not in said:
                 said[release.arn] = self.descriptions(release)
             description = said[release.arn].get(call_of(name, row["config"]), {})
-            yield {**row, "function": name, "description": description}
+            owner = {"aws_lambda_arn": release.arn, **release.fields}
+            yield {**row, **owner, "function": name, "description": description}
 
     def _load_pointers(self, arns: Sequence[str]) -> dict[str, Pointer]:
         rows = self._rows.packages(POINTER_ITEM, *arns)

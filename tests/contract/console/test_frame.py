@@ -17,7 +17,7 @@ from .conftest import Open
 from .visitor import Visitor
 
 VENDORED = app.FILES / "vendored.sha256"
-OWN = {"console.js", "console.css", VENDORED.name}
+OWN = {"console.js", "console.css", "icon.svg", VENDORED.name}
 done: list[str] = []
 
 
@@ -79,7 +79,8 @@ def test_the_address_is_a_secret_once(console: Visitor) -> None:
         {"Cookie": ""},
         {"Cookie": "silvaengine-console=guess"},
         {"Host": "evil.example"},
-        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1"},
         {"Host": "[::1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -153,7 +154,7 @@ def test_what_was_not_found_is_said(console: Visitor) -> None:
 def test_an_error_is_what_the_command_says(console: Visitor, deployment: Deployment) -> None:
     """A page that can't be read says why."""
     deployment.client("dynamodb").delete_table(TableName=f"se-{EXECUTIONS.name}")
-    failed = console.get("/")
+    failed = console.get("/?whole=1")
     assert failed.status == 502
     assert "AWS: An error occurred (ResourceNotFoundException)" in failed.text
 

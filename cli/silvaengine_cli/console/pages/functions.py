@@ -1,11 +1,163 @@
-"""Functions: comes next."""
+"""Functions: those of the deployment or of a tenant's key, and one of them, which can be called."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 
+from silvaengine.registry.packages import call_of
+from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_cli.calling import ClientCall, send_call
+from silvaengine_cli.client_options import key_headers, parse_json_or_text
+from silvaengine_cli.console.forms import Field, fields_of, param_options, read_params, type_text, whole_field
+from silvaengine_cli.console.paging import ROWS, part_of
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Context
+from silvaengine_cli.console.views import Context, check_change
+from silvaengine_cli.failures import failure_text, known_errors
+from silvaengine_cli.http import HttpResponse
+from silvaengine_cli.registry.catalogue import find_functions, functions_of_key, keys_of, read_function
+from silvaengine_cli.registry.model import EXECUTION
+from silvaengine_cli.registry.rows import Row, mask
+from silvaengine_cli.registry.values import check_api_key
+
+SHOWN = 65_536  # characters of a response's body
+HIDDEN = "•••"
+JOB = {"prefer": "respond-async"}
+FILTERS = ("text", "area", "package", "endpoint", "key")
 
 
-def show(_session: Session, _request: Request) -> Context:
-    """Return nothing yet."""
-    return {}
+def show(session: Session, request: Request) -> Context:
+    """Return a part of the functions, of all or of those that a key of an endpoint opens."""
+    asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
+    equal = {name: asked[name] for name in ("area", "package") if asked[name]}
+    after, keys = request.query_params.get("after"), dict[str, str]()
+    if endpoint := asked["endpoint"]:
+        keys = keys_of(session.deployment, endpoint)
+        asked["key"] = asked["key"] if asked["key"] in keys else min(keys, key=_order, default="")
+        opened = functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []
+        wanted = [row for row in opened if asked["text"] in row["function"] and equal.items() <= row.items()]
+        rows, after = part_of(wanted, lambda row: str(row["function"]), after)
+    else:
+        last = after and tuple(after.split(" ", 1))
+        rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last or None)
+        after = " ".join(following) if following else None
+    masked = {name: mask(row_key) for name, row_key in keys.items()}
+    return {"rows": rows, "after": after, "asked": asked, "keys": masked, "address": _address}
+
+
+def show_one(session: Session, request: Request) -> Context:
+    """Return what there is to say of a function; of a POST also how the call ended that its form asks for."""
+    arn, name = request.path_params["arn"], request.path_params["name"]
+    form = {field: text.replace("\r\n", "\n") for field, text in request.state.form.items()}
+    row = read_function(session.deployment, arn, name)
+    said, config = row["description"], row.get("config") or {}
+    is_typed = isinstance(said.get("parameters"), dict)
+    as_json = not is_typed or "json" in request.query_params
+    names = [] if is_typed else said.get("parameters", ())
+    fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
+    methods = config.get("methods") or ["POST", "GET"]
+    return {
+        "row": row,
+        "config": config,
+        "said": said,
+        "facts": _facts(row, config),
+        "methods": methods,
+        "reads": list(methods) == ["GET"],
+        "is_typed": is_typed,
+        "type_text": type_text,
+        "fields": fields,
+        "form": form,
+        "shown": SHOWN,
+        "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
+        "call": _call(session, request, row, methods, fields, form) if form else None,
+    }
+
+
+def _order(key: str) -> tuple[bool, str]:
+    return key != "public", key
+
+
+def _address(row: Row) -> str:
+    return f"/functions/{quote(row['aws_lambda_arn'], safe=':')}/{quote(row['function'], safe='')}"
+
+
+def _facts(row: Row, config: Mapping[str, Any]) -> dict[str, object]:
+    """Return what a function's row says beside its signature, by what it is called in registry.yaml."""
+    facts = {
+        "area": row.get("area"),
+        "type": config.get("funct_type"),
+        "code": call_of(row["function"], config) if config.get("module_name") else None,
+        "lambda": row["aws_lambda_arn"].rpartition(":function:")[2],
+        "settings": config.get("setting"),
+        "auth_required": "yes" if config.get("auth_required") else "no: an API key at most",
+        "memory": f"{row['memory']} MB" if "memory" in row else None,
+        "timeout": f"{row['timeout']} s" if "timeout" in row else None,
+        **{name: config.get(name) for name in EXECUTION},
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _call(
+    session: Session,
+    request: Request,
+    row: Row,
+    methods: Sequence[str],
+    fields: Sequence[Field],
+    form: Mapping[str, str],
+) -> Context:
+    """Call a function as a form says; return how that ended, and the command that does the same."""
+    is_job = "job" in form
+    if is_job or list(methods) != ["GET"]:
+        check_change(session, request)
+    method = form["method"] if form.get("method") in methods else methods[0]
+    key = form.get("key") or DEFAULT_API_KEY
+    try:
+        check_api_key(key)
+        params = read_params(fields)
+    except ValueError as error:
+        return {"failure": str(error).replace(repr(key), "The API key")}
+    headers = key_headers(key) | (JOB if is_job else {})
+    call = ClientCall(form.get("endpoint", ""), row["function"], key, headers, params)
+    begun = time.perf_counter()
+    try:
+        response = send_call(session.deployment, call, method, row.get("area") or "core")
+    except known_errors() as error:
+        return {"failure": failure_text(error)}
+    milliseconds = (time.perf_counter() - begun) * 1000
+    options = ["--method", method, *param_options(params, fields)]
+    options += ["--header", "Prefer: respond-async"] if is_job else []
+    options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []
+    return {
+        "failure": "",
+        "status": response.status,
+        "milliseconds": milliseconds,
+        "request_id": response.headers.get("x-request-id"),
+        "kind": response.headers.get("content-type", ""),
+        "body": _body_text(response, key),
+        "size": len(response.body),
+        "job_id": _job_id(response) if is_job else None,
+        "command": session.command("invoke", call.endpoint, call.function, *options),
+    }
+
+
+def _body_text(response: HttpResponse, key: str) -> str | None:
+    """Return a body as text, JSON indented, without the caller's key; None for one that is no text."""
+    try:
+        text = response.body.decode()
+    except UnicodeDecodeError:
+        return None
+    value = parse_json_or_text(text)
+    if not isinstance(value, str):
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    if key != DEFAULT_API_KEY:
+        for each in (json.dumps(key)[1:-1], key):
+            text = text.replace(each, HIDDEN)
+    return text[:SHOWN]
+
+
+def _job_id(response: HttpResponse) -> str | None:
+    answer = parse_json_or_text(response.body.decode(errors="replace"))
+    return answer.get("job_id") if isinstance(answer, dict) and response.status == 202 else None

@@ -1,12 +1,98 @@
-"""Overview: how the deployment stands, as `silvaengine status` has it."""
+"""Overview: how the deployment does, as `silvaengine status` has it; slow to read, it comes by live parts."""
 
+from collections.abc import Sequence
+
+from markupsafe import Markup
 from starlette.requests import Request
 
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Context
-from silvaengine_cli.status.state import read_state
+from silvaengine_cli.console.views import Context, Look, render_part
+from silvaengine_cli.logs import Line
+from silvaengine_cli.publishing.coverage import outcomes_text
+from silvaengine_cli.status.numbers import MINUTE_MS, Numbers, by_minute, numbers_of, worst
+from silvaengine_cli.status.recent import MINUTES
+from silvaengine_cli.status.state import State
+
+CHARTED = ("http", "worker", "websocket", "tasks")
+"""The services that have a colour."""
+CHARTS = {
+    "Calls a minute": ("calls", ""),
+    "p50: half of the calls took at most": ("p50_ms", "ms"),
+    "p99: of a hundred calls 99 took at most": ("p99_ms", "ms"),
+    "Failed calls a minute": ("failed", ""),
+    "Refused calls a minute (4xx)": ("refused", ""),
+    "Cold starts a minute": ("cold_starts", ""),
+}
+TOP = 5  # of functions and tenants
+
+type Recent = tuple[Sequence[Line], int]
 
 
-def show(session: Session, _request: Request) -> Context:
-    """Return the counts, pointers and alarms of now."""
-    return {"state": read_state(session.deployment)}
+def show(session: Session, request: Request) -> Context:
+    """Return what was read last, or with `?whole` all, for browsers without JavaScript."""
+    whole = "whole" in request.query_params
+    state = session.state() if whole else session.state.last
+    recent = session.recent() if whole else session.recent.last
+    return {
+        "state": state and Markup(_state(state)),  # noqa: S704 - a template's
+        "numbers": recent and Markup(_numbers(recent)),  # noqa: S704 - likewise
+    }
+
+
+def watch_state(session: Session, _request: Request) -> Look:
+    """Return what looks at tables, queues and alarms."""
+    return _changed(lambda: _state(session.state()))
+
+
+def watch_numbers(session: Session, _request: Request) -> Look:
+    """Return what looks at the lines of the last hour."""
+    return _changed(lambda: _numbers(session.recent()))
+
+
+def _changed(look: Look) -> Look:
+    """Return a look that returns nothing where nothing has changed."""
+    last = ""
+
+    def look_again() -> str:
+        nonlocal last
+        before, last = last, look()
+        return "" if last == before else last
+
+    return look_again
+
+
+def _state(state: State) -> str:
+    return render_part("overview_state.html", state=state, outcomes_text=outcomes_text)
+
+
+def _numbers(recent: Recent) -> str:
+    lines, begin = recent
+    last = max(begin // MINUTE_MS + 1, (lines[-1].timestamp if lines else begin) // MINUTE_MS)
+    first = max(begin // MINUTE_MS, last - MINUTES)
+    services = by_minute(lines, first, last)
+    charts = {
+        title: {
+            "times": [minute * MINUTE_MS // 1000 for minute in range(first, last + 1)],
+            "series": {name: [_value(each, what) for each in services[name]] for name in CHARTED},
+            "unit": unit,
+        }
+        for title, (what, unit) in CHARTS.items()
+    }
+    seconds = (last + 1 - first) * MINUTE_MS / 1000
+    measured = numbers_of(lines, seconds, covers_all=True)
+    tables = {
+        "services": sorted(measured.services.items(), key=lambda each: (each[0] not in CHARTED, each[0])),
+        "functions": worst(measured.functions, TOP),
+        "tenants": worst(measured.tenants, TOP),
+    }
+    return render_part(
+        "overview_numbers.html",
+        charts=charts if lines else {},
+        minutes=last - first,
+        tables={name: [(each, of.facts(seconds)) for each, of in rows] for name, rows in tables.items()},
+    )
+
+
+def _value(numbers: Numbers, what: str) -> float | None:
+    """Return a number of a minute; of times there are none in one without calls."""
+    return None if what.endswith("_ms") and not numbers.calls else numbers.facts(60)[what]

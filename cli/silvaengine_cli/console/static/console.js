@@ -3,8 +3,11 @@
 
 const root = document.documentElement;
 const charts = new Set();
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const moment = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
+const longAgo = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
 
@@ -22,9 +25,10 @@ function start(part) {
     const all = (selector) => [...(part.matches?.(selector) ? [part] : []), ...part.querySelectorAll(selector)];
     for (const time of all("time[datetime]:not([title])")) {
         time.title = time.dateTime;
-        const at = new Date(time.dateTime);
-        const isToday = at.toDateString() === new Date().toDateString();
-        time.textContent = ("clock" in time.dataset && isToday ? clock : moment).format(at);
+        const date = new Date(time.dateTime);
+        const isToday = "clock" in time.dataset && date.toDateString() === new Date().toDateString();
+        const format = isToday ? timeOfDay : Date.now() - date < 300 * 86_400_000 ? moment : longAgo;
+        time.textContent = format.format(date);
     }
     for (const button of all("[data-theme-switch]")) {
         button.hidden = false;
@@ -54,21 +58,16 @@ function follow(part) {
         if (text) part.before(trouble);
         else trouble.remove();
     };
-    const source = new EventSource(live);
-    source.onopen = () => say("");
-    source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
-    source.addEventListener("failure", ({ data }) => say(data));
-    source.addEventListener("nothing", () => say(""));
-    source.onmessage = ({ data }) => {
-        say("");
+    const show = (html) => {
         const added = document.createElement("template");
-        added.innerHTML = data;
-        const isAtEnd = !isFirst && innerHeight + scrollY >= document.body.scrollHeight - 40;
-        if (liveReplace !== undefined) forget(part.children);
+        added.innerHTML = html;
+        const isAtEnd = !isFirst && liveReplace === undefined && innerHeight + scrollY >= document.body.scrollHeight - 40;
         // After a lost connection lines may come again.
-        else for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
+        if (liveReplace === undefined)
+            for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
         const news = [...added.content.children];
-        part[isFirst ? "prepend" : "append"](...news);
+        if (liveReplace !== undefined) replace(part, news);
+        else part[isFirst ? "prepend" : "append"](...news);
         const old = isFirst ? [...part.children].slice(liveMost) : [...part.children].slice(0, -liveMost);
         forget(old);
         count += old.length;
@@ -80,6 +79,42 @@ function follow(part) {
         });
         if (isAtEnd) scrollTo(0, document.body.scrollHeight);
     };
+    let source, last = "";
+    const listen = () => {
+        source?.close(); // a browser has six connections to a host, for all of its windows
+        if (document.hidden) return;
+        const address = new URL(live, location);
+        if (last) address.searchParams.set("last-event-id", last);
+        source = new EventSource(address);
+        source.onopen = () => say("");
+        source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
+        source.addEventListener("failure", ({ data }) => say(data));
+        source.onmessage = ({ data, lastEventId }) => {
+            last = lastEventId;
+            say("");
+            if (data) show(data);
+        };
+        source.addEventListener("nothing", source.onmessage);
+    };
+    document.addEventListener("visibilitychange", listen);
+    listen();
+}
+
+/** Puts elements in the place of what is there; charts that both have go on, and the focus stays. */
+function replace(part, news) {
+    const old = [...part.children];
+    const focused = part.contains(document.activeElement) && document.activeElement.id;
+    part.append(...news);
+    for (const chart of charts) {
+        const figure = chart.root.parentElement;
+        const next = figure.id && news.map((each) => each.querySelector(`[id="${figure.id}"]`)).find(Boolean);
+        if (!next || !part.contains(figure)) continue;
+        figure.dataset.chart = next.dataset.chart;
+        next.replaceWith(figure);
+        chart.setData(dataOf(figure));
+    }
+    forget(old);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function forget(elements) {
@@ -93,24 +128,42 @@ function forget(elements) {
     }
 }
 
-/** Draws {"times": [epoch seconds], "series": {"name": [numbers]}, "unit": "ms"} of data-chart. */
+const dataOf = (figure) => {
+    const { times, series } = JSON.parse(figure.dataset.chart);
+    return [times, ...Object.values(series)];
+};
+
+/** Draws {"times": [epoch seconds], "series": {"name": [numbers or null]}, "unit": "ms"} of data-chart. */
 function draw(figure) {
-    const { times, series, unit = "" } = JSON.parse(figure.dataset.chart);
+    const { series, unit = "" } = JSON.parse(figure.dataset.chart);
     const probe = figure.appendChild(document.createElement("i"));
     const colour = (name) => () => {
         probe.style.color = `var(--${name})`;
         return getComputedStyle(probe).color;
     };
-    const axis = { stroke: colour("text"), grid: { stroke: colour("line") }, ticks: { stroke: colour("line") } };
-    const names = Object.keys(series);
+    const times = (_, all) => all.map((each) => (all.at(-1) - all[0] < 86400 ? clock : day).format(each * 1000));
+    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const rounded = (value) => value.toLocaleString(undefined, { maximumFractionDigits: value < 10 ? 1 : 0 });
+    const text = (value) => (value === null ? "–" : `${rounded(value)}${unit && ` ${unit}`}`);
+    const size = () => ({ width: figure.clientWidth, height: 150 });
     const options = {
-        width: figure.clientWidth,
-        height: 180,
-        cursor: { drag: { x: false } },
-        axes: [axis, { ...axis, size: 60, values: (_, all) => all.map((each) => `${each}${unit && ` ${unit}`}`) }],
-        series: [{}, ...names.map((label, at) => ({ label, stroke: colour(`series-${at + 1}`), width: 2 }))],
+        ...size(),
+        cursor: { drag: { x: false }, sync: { key: "time" }, points: { size: 6 } },
+        scales: { y: { range: (_, least, most) => [0, Math.max(most, 1) * 1.1] } },
+        axes: [{ ...axis, values: times, size: 30 }, { ...axis, size: 64, values: (_, all) => all.map(text) }],
+        series: [
+            {},
+            ...Object.keys(series).map((label, at) => ({
+                label,
+                stroke: colour(`series-${at + 1}`),
+                width: 1.5,
+                spanGaps: true,
+                points: { size: 4, show: ({ data }, line) => data[line].filter((each) => each !== null).length < 10 },
+                value: ({ data }, value, line, at) => text((at === null ? data[line].at(-1) : value) ?? null),
+            })),
+        ],
     };
-    const chart = new uPlot(options, [times, ...Object.values(series)], figure);
+    const chart = new uPlot(options, dataOf(figure), figure);
     charts.add(chart);
-    new ResizeObserver(() => chart.setSize({ width: figure.clientWidth, height: 180 })).observe(figure);
+    new ResizeObserver(() => chart.setSize(size())).observe(figure);
 }

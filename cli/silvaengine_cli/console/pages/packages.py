@@ -1,0 +1,125 @@
+"""Published packages: their releases, whom these serve, and what turns the pointer."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import click
+from starlette.requests import Request
+
+from silvaengine_cli.console.paging import part_of
+from silvaengine_cli.console.session import Session
+from silvaengine_cli.console.views import Action, Context
+from silvaengine_cli.publishing.behind import read_packages
+from silvaengine_cli.publishing.coverage import outcomes_text, parse_coverage, read_releases, share_text
+from silvaengine_cli.publishing.rollback import Pointing
+from silvaengine_cli.publishing.rollout import AT_ONCE
+
+
+def show(session: Session, request: Request) -> Context:
+    """Return a part of the packages, each with whom its releases serve and what these lack."""
+    packages = read_packages(session.deployment)
+    part = part_of(packages, lambda row: str(row["package"]), request.query_params.get("after"))
+    return {"part": part, "outcomes_text": outcomes_text}
+
+
+def show_one(session: Session, request: Request) -> Context:
+    """Return a package's pointer and a part of its releases, the newest first."""
+    pointer, releases = read_releases(session.deployment, request.path_params["package"])
+    part = part_of(releases, lambda row: f"{-row['release'] % 10**9:09}", request.query_params.get("after"))
+    return {"pointer": pointer, "part": part, "outcomes_text": outcomes_text, "share_text": share_text}
+
+
+def promote(session: Session, request: Request) -> Action:
+    """Return what lets the canary serve all tenants."""
+    effect = "Within seconds it serves all tenants but those that are pinned."
+    return _action(
+        session, request, "Promote the canary", effect, ["promote"], lambda it: it.promote(AT_ONCE)
+    )
+
+
+def roll_back(session: Session, request: Request) -> Action:
+    """Return what lets a release serve again, or takes the canary back."""
+    to, move_jobs = _number(request, "to"), "move_jobs" in request.query_params
+    jobs = "go on with it, too" if move_jobs else "end with the release that has accepted them"
+    effect = (
+        "Within seconds it takes back code, memory and environment; resources, permissions and pins stay as "
+        f"they are. Jobs that wait {jobs}."
+    )
+    title = f"Roll back to release {to}" if to else "Roll back"
+    command = ["rollback", *(["--to", str(to)] if to else []), *(["--move-jobs"] if move_jobs else [])]
+    return _action(session, request, title, effect, command, lambda it: it.roll_back(to, move_jobs=move_jobs))
+
+
+def pin(session: Session, request: Request) -> Action:
+    """Return what lets a release serve one tenant."""
+    package, endpoint = request.path_params["package"], _text(request, "endpoint")
+    number = _number(request, "release") or 0
+
+    def carry_out(pointing: Pointing) -> str:
+        pointing.pin(number, endpoint)
+        return f"{endpoint} has release {number} of {package}"
+
+    title, effect = f"Pin {endpoint} to release {number}", "It keeps this one, whichever serves the others."
+    return _action(session, request, title, effect, ["pin", str(number), "--endpoint", endpoint], carry_out)
+
+
+def unpin(session: Session, request: Request) -> Action:
+    """Return what lets a pinned tenant have what the others have."""
+    package, endpoint = request.path_params["package"], _text(request, "endpoint")
+
+    def carry_out(pointing: Pointing) -> str:
+        return f"{endpoint} has release {pointing.unpin(endpoint)['release']} of {package}, as the others"
+
+    effect = "Within seconds it has what the others have."
+    return _action(
+        session, request, f"Unpin {endpoint}", effect, ["unpin", "--endpoint", endpoint], carry_out
+    )
+
+
+def grow(session: Session, request: Request) -> Action:
+    """Return what lets the canary serve more tenants."""
+    whom = _text(request, "whom")
+    try:
+        coverage = parse_coverage(whom)
+    except ValueError as error:
+        raise click.ClickException(f"{whom!r} {error}") from None
+
+    def carry_out(pointing: Pointing) -> str:
+        return f"tenants since now: {', '.join(pointing.grow(coverage)[1]) or 'none'}"
+
+    effect = "A tenant that it serves keeps it, until it serves all or is taken back."
+    return _action(
+        session, request, f"Let the canary serve {share_text(coverage)}", effect, ["canary", whom], carry_out
+    )
+
+
+def _action(
+    session: Session,
+    request: Request,
+    title: str,
+    effect: str,
+    command: list[str],
+    carry_out: Callable[[Pointing], object],
+) -> Action:
+    package = request.path_params["package"]
+
+    def run() -> str:
+        said: list[str] = []
+        return "\n".join([str(carry_out(Pointing(session.deployment, package, said.append))), *said])
+
+    same = session.command(command[0], package, *command[1:])
+    back = f"/functions/packages/{quote(package, safe='')}"
+    return Action(f"{package}: {title}", effect, same, title, run, back)
+
+
+def _text(request: Request, name: str) -> str:
+    if text := request.query_params.get(name, "").strip():
+        return text
+    raise click.ClickException(f"say which {name}: fill in the field")
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name, "")
+    if text and not text.isdecimal():
+        raise click.ClickException(f"{name} is a release's number, not {text!r}")
+    return int(text) if text else None

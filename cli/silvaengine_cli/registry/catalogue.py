@@ -1,0 +1,91 @@
+"""The functions of a deployment: all, those that a tenant's key opens, and what one says of itself."""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import click
+
+from silvaengine.access.api_keys import key_id_of
+from silvaengine.registry.model import opens_endpoint
+from silvaengine.registry.packages import call_of
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.publishing.function_rows import function_rows
+from silvaengine_cli.publishing.releases import PackageReleases
+from silvaengine_cli.registry.lookup import open_registry, read_key_access
+from silvaengine_cli.registry.packages import Packages, version_of
+from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.tables import Key
+
+LISTED = (*FUNCTIONS.key_names, "area", "config", "package", "release")
+
+
+class Found(NamedTuple):
+    """Functions' rows, and the key after which there may be more, None after the last ones."""
+
+    rows: list[Row]
+    after: Key | None
+
+
+def find_functions(
+    deployment: Deployment, most: int, text: str, equal: Mapping[str, str], after: Key | None
+) -> Found:
+    """Return functions whose names contain a text, in the order of the table: by Lambda and name.
+
+    Where few match, fewer than ``most`` come back, although there may be more; see ``RegistryTables.part``,
+    also for ``equal``.
+    """
+    containing = {"function": text} if text else {}
+    return Found(*deployment.tables().part(FUNCTIONS, most, after, LISTED, equal, containing))
+
+
+def keys_of(deployment: Deployment, endpoint_id: str) -> dict[str, str]:
+    """Return the keys of the key rows that open an endpoint, by the names that are no secrets.
+
+    Raises:
+        ClickException: there is no such endpoint.
+    """
+    tables = deployment.tables()
+    endpoint = tables.get(ENDPOINTS, endpoint_id)
+    if endpoint is None:
+        raise click.ClickException(f"there is no endpoint {endpoint_id!r}: `silvaengine list endpoints`")
+    owner = endpoint_id if endpoint.get("special_connection") else COMMON_ENDPOINT
+    rows = tables.query(CONNECTIONS, owner)
+    return {key_id_of(row["api_key"]): row["api_key"] for row in rows if opens_endpoint(row, endpoint_id)}
+
+
+def functions_of_key(deployment: Deployment, endpoint_id: str, row_key: str) -> list[Row]:
+    """Return the rows of the functions that a key opens, by name, each with its ``description``.
+
+    Of a published one it is that of the release that serves the endpoint, whose version the ARN names.
+    Raises what ``Registry.resolve`` raises.
+    """
+    registry = open_registry(deployment)
+    rows = registry.function_rows(read_key_access(registry, endpoint_id, row_key))
+    return sorted(rows, key=lambda row: str(row["function"]))
+
+
+def read_function(deployment: Deployment, arn: str, name: str) -> Row:
+    """Return a function's row with its ``description``; of a package by the release that the ARN names.
+
+    Without a version it is the release that serves all tenants but those that have another one.
+
+    Raises:
+        ClickException: there is no such function, or no such release.
+    """
+    tables = deployment.tables()
+    package = Packages(tables, deployment.worker_arn).owner({FUNCTIONS.hash_key: arn})
+    if package:
+        releases = PackageReleases(deployment, package)
+        release = releases.release(version_of(arn) or releases.pointer()["release"])
+        row, said = function_rows(release).get(name), json.loads(release.get("descriptions") or "{}")
+        described = row and row | {name: release[name] for name in ("memory", "timeout")}
+        description = row and said.get(call_of(name, row["config"]), {})
+    else:
+        described = tables.get(FUNCTIONS, arn, name)
+        description = described and json.loads(described.get("description") or "{}")
+    if described is None:
+        where = f"release {release['release']} of {package!r}" if package else arn
+        raise click.ClickException(f"{where} has no function {name!r}")
+    return described | {"description": description}

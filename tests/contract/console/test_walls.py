@@ -1,0 +1,65 @@
+"""What stands between the console and whoever else is on the machine, or on its web."""
+
+import socket
+from urllib.parse import urlsplit
+
+import click
+import pytest
+
+from silvaengine_cli.console.serving import running_console
+from silvaengine_cli.console.session import Session
+from silvaengine_cli.deployment import Deployment
+
+from ..stacks import create_stack
+from .conftest import OUTPUTS, Open
+from .visitor import Visitor
+
+
+def test_the_cookie_opens_no_address(console: Visitor) -> None:
+    """It isn't the token, and another console's isn't taken for it, though browsers send both."""
+    name, _, secret = console.cookie.partition("=")
+    assert name.endswith(urlsplit(f"//{console.host}").netloc.partition(":")[2])
+    assert secret != console.token
+    assert console.send("GET", f"/?token={secret}").status == 403
+    assert console.send("GET", "/", Cookie=f"{name}={console.token}").status == 403
+
+
+def test_guesses_are_refused_and_told(console: Visitor, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the terminal; however much of a guess is right."""
+    for length in range(10):
+        assert console.send("GET", f"/?token={console.token[: -length - 1]}x").status == 403
+    assert capsys.readouterr().err == "console: 10 requests without its token were refused\n"
+
+
+def test_nobody_else_listens_on_its_port(deployment: Deployment) -> None:
+    """On any of localhost's addresses, of which a browser takes one; a port that somebody has is refused."""
+    with running_console(Session(deployment)) as address:
+        port = urlsplit(address).port
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with pytest.raises(OSError, match=r"in use|not supported|assign"):
+                socket.create_server((host, port), family=family)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(click.ClickException, match="choose another"),
+        running_console(Session(deployment), taken.getsockname()[1]),
+    ):
+        pass
+
+
+def test_no_page_is_framed(console: Visitor) -> None:
+    """Whatever it answers."""
+    for path in ("/", "/nothing", "/static/console.css"):
+        assert "frame-ancestors 'none'" in console.get(path).headers["content-security-policy"]
+
+
+def test_what_was_deployed_meanwhile_is_seen(
+    open_console: Open, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a new start, soon after it."""
+    console = open_console()
+    assert deployment.table_prefix == "se-"
+    stacks = deployment.client("cloudformation")
+    stacks.delete_stack(StackName=deployment.stack)
+    create_stack(stacks, deployment.stack, OUTPUTS | {"TablePrefix": "other-"})
+    monkeypatch.setattr("silvaengine_cli.console.session.STATE_PAUSES", 0)
+    assert "ResourceNotFoundException" in console.get("/?whole=1").text
