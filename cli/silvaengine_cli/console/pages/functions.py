@@ -41,8 +41,8 @@ def show(session: Session, request: Request) -> Context:
         wanted = [row for row in opened if asked["text"] in row["function"] and equal.items() <= row.items()]
         rows, after = part_of(wanted, lambda row: str(row["function"]), after)
     else:
-        last = after and tuple(after.split(" ", 1))
-        rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last or None)
+        last = after.partition(" ")[::2] if after else None
+        rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last)
         after = " ".join(following) if following else None
     masked = {name: mask(row_key) for name, row_key in keys.items()}
     return {"rows": rows, "after": after, "asked": asked, "keys": masked, "address": _address}
@@ -92,12 +92,17 @@ def _facts(row: Row, config: Mapping[str, Any]) -> dict[str, object]:
         "code": call_of(row["function"], config) if config.get("module_name") else None,
         "lambda": row["aws_lambda_arn"].rpartition(":function:")[2],
         "settings": config.get("setting"),
-        "auth_required": "yes" if config.get("auth_required") else "no: an API key at most",
+        "auth_required": bool(config.get("auth_required")),
         "memory": f"{row['memory']} MB" if "memory" in row else None,
         "timeout": f"{row['timeout']} s" if "timeout" in row else None,
         **{name: config.get(name) for name in EXECUTION},
     }
-    return {name: value for name, value in facts.items() if value not in (None, "")}
+    words = {True: "yes", False: "no"}
+    return {
+        name: words[value] if isinstance(value, bool) else value
+        for name, value in facts.items()
+        if value not in (None, "")
+    }
 
 
 def _call(
