@@ -1,5 +1,6 @@
 """Lines read by what is asked for, of a time that is over."""
 
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -33,7 +34,7 @@ def read_lines(reader: LogReader, since: int, choice: Choice) -> Iterable[Line]:
 
 
 def last_lines(
-    reader: LogReader, choice: Choice, since: int, until: int, most: int
+    reader: LogReader, choice: Choice, since: int, until: int | None, most: int
 ) -> tuple[Sequence[Sequence[Line]], int | None]:
     """Return what is asked for of the end of a time, and where that begins, None for all of the time.
 
@@ -41,34 +42,47 @@ def last_lines(
         reader: of the deployment's logs.
         choice: what is asked for.
         since: epoch milliseconds.
-        until: likewise, and no longer part of it.
+        until: likewise, and no longer part of it; None for now.
         most: how many requests, about.
 
     Returns:
         Requests in order of time, each a line and the records below it, and records by themselves.
     """
-    found, begin, requests = deque[Line](maxlen=MOST_READ), until, list[list[Line]]()
-    # A request of that time may have ended after it: by its line its records are known.
-    parts = reader.parts(since, until + LATE_MS, pattern=choice.pattern)
+    later = reader.lines(until, until + LATE_MS, pattern=choice.pattern) if until else ()
+    ended_later = {line.record.get("request_id") for line in later if line.is_invocation} - {None}
+    end = until or int(time.time() * 1000) + 1
+    parts = reader.parts(since, end, pattern=choice.pattern)
     if choice.request:
-        parts = iter([(since, iter(read_lines(reader, since, choice)))])
+        parts = iter([(since, (line for line in read_lines(reader, since, choice) if line.timestamp < end))])
+    found, begin = deque[Line](maxlen=MOST_READ), end
+    requests: Sequence[Sequence[Line]] = ()
     for start, lines in parts:
         found = deque([*deque(lines, MOST_READ), *found], MOST_READ)
         is_full = len(found) == MOST_READ
-        begin = found[0].timestamp + 1 if is_full else start
-        grouped = groups_of(by_request(found, choice, all_services=choice.request is not None))
-        requests = [each for each in grouped if begin <= each[0].timestamp < until]
-        if is_full or len(requests) >= most:
+        grouped = [
+            each
+            for each in grouped_lines(found, choice)
+            if each[0].is_invocation or each[0].record.get("request_id") not in ended_later
+        ]
+        requests, begin = last_requests(grouped, most, found[0].timestamp + 1 if is_full else start)
+        if is_full or begin > start:
             break
+    return requests, begin if begin > since else None
+
+
+def last_requests(
+    requests: Sequence[Sequence[Line]], most: int, begin: int
+) -> tuple[Sequence[Sequence[Line]], int]:
+    """Return the last ones since ``begin``, about so many, and the millisecond since which all are there."""
     if len(requests) > most:
-        begin = requests[-most][0].timestamp
-    return [each for each in requests if each[0].timestamp >= begin], begin if begin > since else None
+        begin = max(begin, requests[-most][0].timestamp)
+    return [each for each in requests if each[0].timestamp >= begin], begin
 
 
-def groups_of(lines: Iterable[Line]) -> list[list[Line]]:
-    """Return lines that ``by_request`` has ordered, those of a request together."""
+def grouped_lines(lines: Iterable[Line], choice: Choice) -> list[list[Line]]:
+    """Return what is asked for of lines in order of time: requests' lines, each with the records below it."""
     groups = list[list[Line]]()
-    for line in lines:
+    for line in by_request(lines, choice, all_services=choice.request is not None):
         request = line.record.get("request_id")
         if (
             groups
