@@ -23,7 +23,7 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import CREDENTIALS, LocalEngine
 from silvaengine_cli.leash import leashed
-from silvaengine_cli.sam import find_sam
+from silvaengine_cli.sam import sam_command
 
 LOCAL_STACK = "silvaengine-local"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -210,7 +210,7 @@ def run_sam(
 
     It sees no AWS account but that of ``environment``. With ``shown`` it has the terminal, for questions.
     """
-    command = [str(find_sam(platform)), *arguments]
+    command = [*sam_command(platform), *arguments]
     variables = {**_tool_environment(platform), **environment}
     if not shown:
         _run_tool(f"sam {arguments[0]}", command, platform, variables)

@@ -35,7 +35,7 @@ from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.sam import find_sam
+from silvaengine_cli.sam import sam_command
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen, in_sources
 from silvaengine_cli.secrets import LocalSecrets
 from silvaengine_cli.stages import all_parameters
@@ -307,7 +307,7 @@ def _running_engine(
     with _step(console, "install the local engine"):
         platform = project.platform()
         program = install_engine(platform)
-        find_sam(platform)
+        sam_command(platform)
     state = project.folder / ".silvaengine" / "state"
     with local_engine(
         program,

@@ -11,11 +11,16 @@ from pathlib import Path
 
 from silvaengine_cli.uv import install_group
 
+LAUNCHER = Path(__file__).with_name("sam_launcher.py")
 
-def find_sam(platform: Path) -> Path:
-    """Return the program `sam`; raise ClickException if it can't be installed."""
-    beside = Path(sys.executable).with_name("sam")
-    return beside if beside.exists() else install_group(platform, "sam") / "bin" / "sam"
+
+def sam_command(platform: Path) -> list[str]:
+    """Return the command that is `sam`; raise ClickException if it can't be installed."""
+    beside = Path(sys.executable)
+    is_beside = beside.with_name("sam").exists()
+    interpreter = beside if is_beside else install_group(platform, "sam") / "bin" / "python"
+    # Without the launcher's folder on its path, which has modules of the standard library's names.
+    return [str(interpreter), "-P", str(LAUNCHER)]
 
 
 def import_sam(platform: Path) -> None:

@@ -100,15 +100,15 @@ def _examine(deployment: Deployment, name: str, budget: float) -> Path:
     if not is_clone(checkout):
         raise click.ClickException("the tests that it runs are in a clone of SilvaEngine: run it there")
     stack = Stack.of(load(checkout / "template.yaml"), name, parameters(name))
-    findings = [*(each for rule in RULES for each in rule(stack)), *find_in_account(stack, deployment.client)]
-    if findings:
-        raise click.ClickException("\n".join(findings))
     account = deployment.client("sts").get_caller_identity()["Account"]
     price = cost_of_run(stack, HOURS)
     kind = f"engine at {deployment.endpoint_url}" if deployment.endpoint_url else "AWS"
     click.echo(f"account {account} ({kind}); at most ${price:.2f} by the prices of {dated()}")
     if price > budget:
         raise click.ClickException(f"a run costs up to ${price:.2f}, the budget is ${budget:.2f}")
+    findings = [*(each for rule in RULES for each in rule(stack)), *find_in_account(stack, deployment.client)]
+    if findings:
+        raise click.ClickException("\n".join(findings))
     return checkout
 
 
