@@ -4,6 +4,7 @@ What is deployed is a copy of the project with a further function package, so th
 what it does, and may change sources without touching those that one works on.
 """
 
+import fcntl
 import json
 import shutil
 import time
@@ -179,9 +180,18 @@ def double_of(config: pytest.Config) -> Double | None:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the tests' own functions, built by `sam build`."""
-    return copy_project(tmp_path_factory.mktemp("copy") / "project")
+def project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A copy of the project with the tests' own functions, built by `sam build` once for all processes."""
+    project = copy_project(tmp_path_factory.mktemp("copy") / "project")
+    own = tmp_path_factory.getbasetemp()
+    built = (own if worker_id == "master" else own.parent) / "built"
+    with built.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            deploy.build(project)
+            shutil.copytree(project / ".aws-sam", built)
+    shutil.copytree(built, project / ".aws-sam", dirs_exist_ok=True)
+    return project
 
 
 def copy_project(target: Path) -> Path:
@@ -220,7 +230,6 @@ def _as_before(baselines: list[Baseline]) -> Iterator[None]:
 def deployed(project: Path, engine: LocalEngine, api_kind: str = "rest") -> Iterator[Deployment]:
     """Deploy the stack by `sam deploy`, with the demo's registry and the tests' own rows."""
     with CountingProxy(engine.url) as proxy:
-        deploy.build(project)
         # A gateway that Lambda ends early has an early deadline, for which a test waits.
         topic = engine.client("sns").create_topic(Name="notices")["TopicArn"]
         parameters = {

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from silvaengine_cli import deploy
+from silvaengine_cli.engine import LocalEngine
 
 from .conftest import Deployment
 
@@ -27,3 +28,18 @@ def deploy_again(deployment: Deployment, stack: str, parameters: Mapping[str, st
     )
     stacks.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.2})
     return deploy.StackOutputs.read(engine, stack)
+
+
+def update_parameters(engine: LocalEngine, stack: str, changed: Mapping[str, str]) -> None:
+    """Give parameters of a stack other values; sam itself would build nothing and take ten seconds."""
+    stacks = engine.client("cloudformation")
+    (description,) = stacks.describe_stacks(StackName=stack)["Stacks"]
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in description["Parameters"]}
+    values.update(changed)
+    stacks.update_stack(
+        StackName=stack,
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stacks.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.2})

@@ -7,8 +7,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from silvaengine_cli import deploy
-
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .registry_rows import API_KEY, ENDPOINT
 from .socket_client import Socket
@@ -23,17 +21,24 @@ def cold(deployment: Deployment) -> Iterator[Deployment]:
 
     The look is one more call every five seconds, and when it comes depends on this machine's speed.
     """
-    functions, arn = deployment.engine.client("lambda"), deployment.outputs.http_gateway_arn
-    before = functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]
-
-    def restart(variables: Mapping[str, str]) -> None:
-        functions.update_function_configuration(FunctionName=arn, Environment={"Variables": variables})
-        deploy.redeploy_function(deployment.project, deployment.engine, deployment.outputs, "HttpGateway")
-
-    restart(before | {"REGISTRY_REFRESH_SECONDS": "3600"})
-    deployment.proxy.wait_until_quiet()
+    before = variables_of(deployment)
+    restart(deployment, before | {"REGISTRY_REFRESH_SECONDS": "3600"})
     yield deployment
-    restart(before)
+    restart(deployment, before)
+
+
+def variables_of(deployment: Deployment) -> dict[str, str]:
+    """Return the gateway's environment."""
+    functions, arn = deployment.engine.client("lambda"), deployment.outputs.http_gateway_arn
+    return dict(functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"])
+
+
+def restart(deployment: Deployment, variables: Mapping[str, str]) -> None:
+    """Give the gateway an environment, for which Lambda ends what runs, and wait until it is quiet."""
+    deployment.engine.client("lambda").update_function_configuration(
+        FunctionName=deployment.outputs.http_gateway_arn, Environment={"Variables": variables}
+    )
+    deployment.proxy.wait_until_quiet()
 
 
 def usual(deployment: Deployment, ask: Callable[[int], object], times: int = 7) -> list[str]:
@@ -55,8 +60,7 @@ def test_a_cold_request_makes_six_aws_calls_and_a_warm_one_one(cold: Deployment)
     """A cold request takes at most six calls and the Invoke, each warm one the Invoke alone."""
 
     def ask_cold() -> list[str]:
-        deploy.redeploy_function(cold.project, cold.engine, cold.outputs, "HttpGateway")
-        cold.proxy.wait_until_quiet()
+        restart(cold, variables_of(cold))
         with cold.proxy.recorded() as calls:
             assert cold.api.get("/core/e2e/settings", KEY).status == 200
         return sorted(calls)

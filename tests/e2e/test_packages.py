@@ -16,6 +16,7 @@ from silvaengine_cli.engine import LocalEngine
 from .conftest import PROJECT, copy_project
 from .http_client import Api
 from .registry_rows import Rows
+from .second_stack import update_parameters
 from .socket_client import RefusedError, Socket
 
 PACKAGES = PROJECT / "tests/e2e/packages"
@@ -324,13 +325,13 @@ def test_api_gateway_asks_the_authorizer_package(
 
 
 def test_rows_name_the_worker_and_the_parameter_its_alias(
-    stack: deploy.StackOutputs, engine: LocalEngine, migrated: Path, parameters: dict[str, str]
+    stack: deploy.StackOutputs, engine: LocalEngine
 ) -> None:
     """Calls go to the alias once the parameter names it; where it leads to nothing they fail."""
     functions, api = engine.client("lambda"), Api(stack.api_url)
     version = functions.publish_version(FunctionName=stack.worker_arn)["Version"]
     functions.create_alias(FunctionName=stack.worker_arn, Name="live", FunctionVersion=version)
-    deploy.deploy(migrated, engine, stack="migrated", parameters=parameters | {"WorkerAlias": "live"})
+    update_parameters(engine, "migrated", {"WorkerAlias": "live"})
     assert api.post("/core/acme/dispatch/status", {}).json() == {"status": "ok"}
     functions.delete_alias(FunctionName=stack.worker_arn, Name="live")
     assert api.post("/core/acme/dispatch/status", {}).status == 502
