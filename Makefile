@@ -26,7 +26,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
 .PHONY: help setup engine peers bench bench-quick valgrind chromium dev
-.PHONY: check quick t test coverage security simulation rules upgrade browser e2e readme test-sam-local nightly ci
+.PHONY: check quick t test coverage security simulation rules upgrade browser e2e pictures readme test-sam-local nightly ci
 .PHONY: lint style types imports preflight template evidence locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
@@ -117,6 +117,9 @@ E2E := pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 e2e: setup engine ## Test deployed stacks on the local engine
 	@$(E2E)
+
+pictures: setup engine chromium ## Make the console's pictures of the documentation
+	@pytest -m nightly tests/e2e/test_console.py -k pictures
 
 readme: setup ## Follow the README as a newcomer would
 	@pytest tests/readme

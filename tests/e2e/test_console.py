@@ -1,7 +1,12 @@
 """The console in a real browser, of the deployed stack."""
 
+import json
+import random
 import shlex
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,6 +30,7 @@ from .shop import PACKAGE, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
 SECONDS = 30  # the machine may be busy
+PICTURES = Path(__file__).parents[2] / "docs/pictures"
 HTML = "<img src=x onerror=alert(1)>"
 SAME = ("service", "endpoint_id", "area", "function", "method", "status", "key_id")  # of a call's line
 
@@ -68,6 +74,99 @@ def test_a_page_is_accessible(page: Page, name: str) -> None:
         assert found.violations_count == 0, found.generate_report()
         page.get_by_role("button", name="Dark or light").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_pages_are_walked_by_keys(page: Page) -> None:
+    """Past what all pages have, along the pages, and to the theme; where one is can be seen."""
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the page")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.goto(f"{page.url}jobs")
+    for name in ("Skip to the page", *NAVIGATION.values()):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") in ("dark", "light")
+
+
+def test_overview_goes_on_while_it_is_seen(page: Page, deployment: Deployment) -> None:
+    """A call shows as it comes and not in a hidden window; charts are drawn, and the focus stays."""
+    deployment.api.get("/core/demo/hello")
+    link = page.get_by_role("row").filter(has=page.get_by_role("link", name="http", exact=True))
+    expect(link).to_be_visible()
+    expect(page.locator("figure canvas")).to_have_count(6)
+    drawn = (
+        "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    )
+    assert page.locator("figure canvas").first.evaluate(drawn) > 10
+    link.get_by_role("link").first.focus()
+    calls = link.get_by_role("cell").first
+    before = int(calls.inner_text())
+    deployment.api.get("/core/demo/hello")
+    expect(calls).to_have_text(str(before + 1))
+    expect(link.get_by_role("link").first).to_be_focused()
+    see = "is => { Object.defineProperty(document, 'hidden', {value: !is, configurable: true});"
+    see += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(see, False)
+    deployment.api.get("/core/demo/hello")
+    page.wait_for_timeout(1500)
+    expect(calls).to_have_text(str(before + 1))
+    page.evaluate(see, True)
+    expect(calls).to_have_text(str(before + 2))
+
+
+def test_a_function_gets_no_cookie_of_it(page: Page, deployment: Deployment) -> None:
+    """Nor does whatever else answers at another port of 127.0.0.1."""
+    assert page.context.cookies()
+    answer = page.goto(f"{deployment.outputs.api_url}/core/demo/hello")
+    assert answer
+    assert (answer.status, "cookie" in answer.request.all_headers()) == (200, False)
+
+
+@pytest.mark.nightly
+def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment) -> None:
+    """`make pictures` writes them: the demo after an hour of calls."""
+    write_an_hour(deployment)
+    for name in ("Ada", "Grace"):
+        deployment.api.get(f"/core/demo/hello?name={name}")
+        deployment.api.post("/core/demo/hello", {"name": name}, {"prefer": "respond-async"})
+    target = CommandLine(stack=LOCAL_STACK, endpoint_url=deployment.engine.url)
+    with running_console(Session(target)) as address:
+        for theme in ("light", "dark"):
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+            page = context.new_page()
+            page.goto(address)
+            for name in NAVIGATION.values():
+                page.get_by_role("link", name=name, exact=True).click()
+                page.wait_for_timeout(4000)
+                page.screenshot(path=PICTURES / f"console-{name.lower()}-{theme}.png")
+            context.close()
+
+
+def write_an_hour(deployment: Deployment) -> None:
+    """Put the lines of an hour's calls into the log store."""
+    chance, now = random.Random(1), int(time.time() * 1000)  # noqa: S311 - no secret
+    called = {"service": "http", "method": "GET", "area": "core", "endpoint_id": "demo", "function": "hello"}
+    ran = {"service": "worker", "area": "core", "endpoint_id": "demo", "function": "hello"}
+    for name, line in (("HttpGateway", called), ("Worker", ran)):
+        group = f"/aws/lambda/{LOCAL_STACK}-{name}"
+        logs = deployment.engine.client("logs")
+        logs.create_log_stream(logGroupName=group, logStreamName="hour")
+        events = list[dict[str, Any]]()
+        for minute in range(60, 0, -1):
+            for _ in range(round(30 + 20 * chance.random() + 40 * (minute < 25))):
+                status = chance.choices((200, 404, 500), (96, 3, 1 + 6 * (20 < minute < 25)))[0]
+                took = chance.lognormvariate(2.2 if name == "Worker" else 2.8, 0.5)
+                record = line | {"status": status, "total_ms": took, "cold_start": chance.random() < 0.01}
+                at = now - minute * 60_000 + chance.randrange(60_000)
+                events.append({"timestamp": at, "message": json.dumps(record)})
+        events.sort(key=lambda each: each["timestamp"])
+        logs.put_log_events(logGroupName=group, logStreamName="hour", logEvents=events)
 
 
 # Functions

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def test_every_command_prints_what_the_readme_shows(programs: Path, tmp_path: Pa
         response = _call_handler(reader, tmp_path / "shop")
     message = {"message": "Hello, Ada!", "tenant": "demo"}
     assert (response["statusCode"], json.loads(response["body"])) == (200, message)
+
+
+def test_the_wheel_has_what_the_console_serves(tmp_path: Path) -> None:
+    """Templates, and files for the browser with their licences."""
+    served = {
+        str(path.relative_to(PROJECT / "cli"))
+        for folder in ("templates", "static")
+        for path in (PROJECT / "cli/silvaengine_cli/console" / folder).iterdir()
+    }
+    with zipfile.ZipFile(build_wheel(tmp_path)) as wheel:
+        assert served <= set(wheel.namelist())
 
 
 def test_only_commands_on_a_fixed_list_are_not_run() -> None:

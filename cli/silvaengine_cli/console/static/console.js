@@ -128,7 +128,8 @@ function draw(figure) {
     };
     const times = (_, all) => all.map((each) => (all.at(-1) - all[0] < 86400 ? clock : day).format(each * 1000));
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
-    const text = (value) => (value === null ? "–" : `${value.toLocaleString()}${unit && ` ${unit}`}`);
+    const rounded = (value) => value.toLocaleString(undefined, { maximumFractionDigits: value < 10 ? 1 : 0 });
+    const text = (value) => (value === null ? "–" : `${rounded(value)}${unit && ` ${unit}`}`);
     const size = () => ({ width: figure.clientWidth, height: 150 });
     const options = {
         ...size(),
@@ -143,7 +144,7 @@ function draw(figure) {
                 width: 1.5,
                 spanGaps: true,
                 points: { size: 4, show: ({ data }, line) => data[line].filter((each) => each !== null).length < 10 },
-                value: (_, value) => text(value ?? null),
+                value: ({ data }, value, line, at) => text((at === null ? data[line].at(-1) : value) ?? null),
             })),
         ],
     };
