@@ -159,9 +159,7 @@ def test_a_call_is_what_invoke_sends(console: Visitor, deployment: Deployment) -
     page = unescape(console.post(address, endpoint="acme", key=KEY, method="GET", **SENT).text)
     assert "<strong>200</strong>" in page
     assert 'href="/requests/r-1"' in page
-    answer = json.loads(
-        page.partition('class="response"')[2].partition("<code>")[2].partition("</code>")[0]
-    )
+    answer = json.loads(page.partition('class="response"')[2].partition("<code>")[2].partition("</code>")[0])
     assert (answer["method"], answer["key"], answer["prefer"]) == ("GET", "•••", None)
     assert answer["path"] == (
         "/beta/core/acme/greet?name=Ada+%26+%22Co%22&count=3&loud=false&colour=red&tags=%5B%22x%22%2C+1%5D"

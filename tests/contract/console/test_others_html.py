@@ -66,7 +66,9 @@ class Seen(HTMLParser):
         """Note an element."""
         found = dict(attributes)
         self.links += filter(None, (found.get("href"), found.get("action")))
-        if tag in ("img", "iframe") or (tag == "script" and not found.get("src", "").startswith("/static/")):
+        if tag in ("img", "iframe") or (
+            tag == "script" and not (found.get("src") or "").startswith("/static/")
+        ):
             self.bad.append((tag, attributes))
         self.bad += [(tag, name) for name in found if name.startswith("on")]
 
