@@ -36,7 +36,7 @@ from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.sam import find_sam
-from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
+from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen, in_sources
 from silvaengine_cli.secrets import LocalSecrets
 from silvaengine_cli.stages import all_parameters
 
@@ -259,7 +259,7 @@ class DevSession:
         return True
 
     def _show_error(self, error: click.ClickException, folder: Path) -> None:
-        message = self._screen.in_sources(error.format_message(), folder)
+        message = in_sources(error.format_message(), folder, self._project.folder)
         self._console.print(message, style="red", markup=False)
 
     def _apply_registry(self) -> None:

@@ -45,18 +45,7 @@ class Screen:
             if self._wants_line(record):
                 self.show_line(line)
         elif record.get("message") and self._wants_message(line.function, record):
-            self._show_message(line.function, record)
-
-    def in_sources(self, text: str, folder: Path | str) -> str:
-        """Return a text in which the paths of deployed files are those of the sources, best in ``folder``."""
-
-        def source_path(deployed: re.Match[str]) -> str:
-            name = escape(deployed[1])  # a traceback quotes what it failed on, too
-            found = (path for each in (folder, *_SOURCES) for path in self._project.glob(f"{each}/{name}"))
-            path = next(found, None)
-            return f'"{path.relative_to(self._project)}"' if path else deployed[0]
-
-        return _DEPLOYED_PATH.sub(source_path, text)
+            self._show_message(line)
 
     def _wants_line(self, record: Record) -> bool:
         if self._level == VERBOSE or record["service"] == "worker":  # whatever called it has a line, too
@@ -74,45 +63,63 @@ class Screen:
     def show_line(self, line: Line) -> None:
         """Show the line of an invocation, whatever the level."""
         record = line.record
-        failed = has_failed(record)
-        status = str(record.get("status", ""))
+        tone = tone_of(line)
         cells = {
             "time": time.strftime("%H:%M:%S", time.localtime(line.timestamp / 1000)),
             "kind": kind_of(record),
             "path": path_of(record),
             "tenant": str(record.get("endpoint_id", "-")),
-            "status": status,
+            "status": str(record.get("status", "")),
             "ms": f"{record.get('total_ms', 0):.0f} ms",
         }
         widths = _WIDTHS | {"path": max(20, self._console.width - sum(_WIDTHS.values()) - len(_WIDTHS))}
         fitted = {name: _fit(cell, widths[name], full=self._level == VERBOSE) for name, cell in cells.items()}
         fitted["ms"] = cells["ms"].rjust(widths["ms"])
-        style = "red" if failed else "yellow" if status.startswith("4") else ""
-        self._console.print(Text(" ".join(fitted.values()), style))
+        self._console.print(Text(" ".join(fitted.values()), tone))
         rest = _rest(record, all_of_it=self._level == VERBOSE)
-        if rest and (failed or status.startswith("4") or self._level == VERBOSE):
+        if rest and (tone or self._level == VERBOSE):
             self._print(f"{_INDENT}{rest}", "dim")
 
-    def _show_message(self, function: str, record: Record) -> None:
-        level = str(record.get("level", ""))
+    def _show_message(self, line: Line) -> None:
+        function, record = line.function, line.record
         prefix = "" if function.startswith(RUN_FUNCTIONS) else f"{function}: "
-        style = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(level, "")
         message = str(record["message"]).rstrip().replace("\n", "\n  ")  # a line's own begins with its time
-        self._print(f"  {prefix}{message}", style)
+        self._print(f"  {prefix}{message}", tone_of(line))
         if trace := record.get("traceback"):
             self._traced.add(str(record.get("request_id")))
-            self._print(
-                f"request {record.get('request_id')}\n{own_frames(self.in_sources(trace, function))}", "red"
-            )
+            shown = own_frames(in_sources(trace, function, self._project))
+            self._print(f"request {record.get('request_id')}\n{shown}", "red")
 
     def _print(self, text: str, style: str) -> None:
         self._console.print(Text(plain(text), style), soft_wrap=True)
+
+
+def in_sources(text: str, folder: Path | str, project: Path) -> str:
+    """Return a text in which the paths of deployed files are those of a project's, best in ``folder``."""
+
+    def source_path(deployed: re.Match[str]) -> str:
+        name = escape(deployed[1])  # a traceback quotes what it failed on, too
+        found = (path for each in (folder, *_SOURCES) for path in project.glob(f"{each}/{name}"))
+        path = next(found, None)
+        return f'"{path.relative_to(project)}"' if path else deployed[0]
+
+    return _DEPLOYED_PATH.sub(source_path, text)
 
 
 def own_frames(trace: str) -> str:
     """Return a traceback without the worker's frames, or unchanged if it has no others."""
     shorter = _WORKER_FRAME.sub("", trace)
     return shorter if "  File " in shorter else trace
+
+
+def tone_of(line: Line) -> str:
+    """Return the colour of what failed, of what is refused or warns, and an empty text for all else."""
+    record = line.record
+    if line.is_invocation:
+        is_refused = 400 <= int(record.get("status", 0)) < 500
+        return "red" if has_failed(record) else "yellow" if is_refused else ""
+    level = level_of(record)
+    return "red" if level >= logging.ERROR else "yellow" if level >= logging.WARNING else ""
 
 
 def kind_of(record: Record) -> str:

@@ -1,7 +1,6 @@
 """``logs``: what a deployment's Lambdas have written, by request."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ import click
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, limit_option, operator_options
 from silvaengine_cli.logs import Line, LogReader, LogTail
-from silvaengine_cli.logs.choice import Choice, by_request, requests_pattern
-from silvaengine_cli.logs.groups import log_groups
+from silvaengine_cli.logs.choice import Choice, by_request, check_name, check_status, statuses_of
+from silvaengine_cli.logs.reading import open_reader, read_lines
 from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console
@@ -23,36 +22,23 @@ from silvaengine_tasks.usage.log_events import SERVICES
 
 # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
 PASSING = ("ThrottlingException", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure")
-GROUPS_SECONDS = 60.0  # until a package that was published meanwhile is followed, too
 
 type Show = Callable[[Iterable[Line]], None]
 
 
-def _check_status(text: str | None) -> str | None:
-    if text is None or re.fullmatch(r"[1-5](xx|\d\d)", text):
-        return text
-    raise ValueError(f"{text!r}: expected a status such as 404, or 5xx")
-
-
-def _check_name(text: str | None) -> str | None:
-    if text is None or re.fullmatch(r'[^"\\\s]+', text):
-        return text
-    raise ValueError(f"{text!r}: expected a name without spaces, quotes and backslashes")
-
-
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Show what is written from now on, until Ctrl-C.")
-@click.option("--endpoint", callback=checked(_check_name), help="Only calls of this endpoint.")
-@click.option("--function", callback=checked(_check_name), help="Only calls of this function.")
+@click.option("--endpoint", callback=checked(check_name), help="Only calls of this endpoint.")
+@click.option("--function", callback=checked(check_name), help="Only calls of this function.")
 @click.option(
     "--service", type=click.Choice([*dict.fromkeys(SERVICES.values())]), help="Only lines of this service."
 )
 @click.option(
-    "--status", callback=checked(_check_status), metavar="STATUS", help="Only this status: 404, or 5xx."
+    "--status", callback=checked(check_status), metavar="STATUS", help="Only this status: 404, or 5xx."
 )
 @click.option("--errors", is_flag=True, help="Only what failed: a status from 500 on, or failed records.")
 @click.option(
-    "--request", callback=checked(_check_name), metavar="ID", help="Only this request, trace or job, whole."
+    "--request", callback=checked(check_name), metavar="ID", help="Only this request, trace or job, whole."
 )
 @since_option("10m")
 @limit_option("How many lines, the last ones.", 1000)
@@ -86,7 +72,7 @@ def logs(
       silvaengine logs --request 3f2a9c… --since 1d --stage prod
       silvaengine logs --follow --function hello --local
     """
-    choice = Choice(endpoint, function, service, _statuses(status), errors, request)
+    choice = Choice(endpoint, function, service, statuses_of(status), errors, request)
     reader = open_reader(deployment)
     show = _print_json if as_json else _show_on(Screen(console(), Path.cwd(), VERBOSE if verbose else NORMAL))
     all_services = verbose or as_json or request is not None
@@ -94,7 +80,7 @@ def logs(
     if follow:
         _follow(deployment, reader, choice, lambda lines: show(grouped(lines)))
         return
-    found = [*grouped(_read(reader, since, choice))]
+    found = [*grouped(read_lines(reader, since, choice))]
     show(found[-limit:])
     if len(found) > limit:
         click.echo(f"{len(found) - limit} earlier lines are left out: --limit", err=True)
@@ -102,35 +88,13 @@ def logs(
         click.echo("nothing was written since then that is asked for: --since goes further back", err=True)
 
 
-def _read(reader: LogReader, since: int, choice: Choice) -> Iterable[Line]:
-    """Return the lines, and the records of a job, which name its request alone."""
-    lines = reader.lines(since, pattern=choice.pattern)
-    if choice.request is None:
-        return lines
-    found = [*lines]
-    requests = {line.record.get("request_id") for line in found if choice.wants(line)}
-    others = {str(each) for each in requests - {None, choice.request}}
-    return reader.lines(since, pattern=requests_pattern(others | {choice.request})) if others else found
-
-
-def open_reader(deployment: Deployment) -> LogReader:
-    """Return the reader of a deployment's logs; raise ClickException for a stack without any."""
-    reader = LogReader.of(deployment)
-    if not reader.groups:
-        raise click.ClickException(f"stack {deployment.stack!r} ({deployment.stack_status}) has no logs yet")
-    return reader
-
-
 def _follow(deployment: Deployment, reader: LogReader, choice: Choice, show: Show) -> None:
-    tail, looked_at = LogTail(reader, pattern=choice.pattern), time.monotonic()
+    tail = LogTail(reader, pattern=choice.pattern)
     try:
         while True:
             with until_it_passes():
                 show(tail.new_lines())
             time.sleep(pause_of(deployment))
-            if time.monotonic() - looked_at > GROUPS_SECONDS:
-                with until_it_passes():
-                    reader.groups, looked_at = dict(log_groups(deployment)), time.monotonic()
     except KeyboardInterrupt:
         return
 
@@ -151,13 +115,6 @@ def until_it_passes() -> Iterator[None]:
     else:
         return
     click.echo(f"not read, and tried again: {reason}", err=True)
-
-
-def _statuses(text: str | None) -> range | None:
-    if text is None:
-        return None
-    first = int(text.replace("xx", "00"))
-    return range(first, first + (100 if text.endswith("xx") else 1))
 
 
 def _print_json(lines: Iterable[Line]) -> None:

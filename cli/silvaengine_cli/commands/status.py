@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from silvaengine_cli.commands.logs import open_reader, until_it_passes
+from silvaengine_cli.commands.logs import until_it_passes
 from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.logs.reading import open_reader
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import Moment, print_json, print_table
 from silvaengine_cli.publishing.coverage import outcomes_text

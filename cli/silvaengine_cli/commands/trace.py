@@ -5,17 +5,14 @@ from typing import override
 
 import click
 
-from silvaengine.protocol.trace_context import TRACE_ID, read_traceparent
 from silvaengine_cli.client_options import checked
-from silvaengine_cli.commands.logs import open_reader
 from silvaengine_cli.deployment import Deployment, operator_options
-from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.logs import LogReader
-from silvaengine_cli.logs.choice import Choice
+from silvaengine_cli.logs.reading import open_reader
 from silvaengine_cli.logs.times import since_option
 from silvaengine_cli.output import console, print_json, print_result
 from silvaengine_cli.traces import otlp, timeline
-from silvaengine_cli.traces.spans import Span, read_spans, trace_of
+from silvaengine_cli.traces.finding import check_id, find_traces
+from silvaengine_cli.traces.spans import read_spans
 
 OTLP_HELP = "Send the spans to a collector: OTLP over HTTP, such as http://localhost:4318."
 
@@ -28,12 +25,6 @@ class _ShowsByDefault(click.Group):
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["show", *args]
         return super().parse_args(ctx, args)
-
-
-def _check_id(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{16,255}", text):
-        return text
-    raise ValueError(f"{text!r}: expected the id of a request, a trace or a job, whole")
 
 
 def _check_url(url: str | None) -> str | None:
@@ -69,7 +60,7 @@ def trace() -> None:
 
 
 @trace.command()
-@click.argument("id_", metavar="ID", callback=checked(_check_id))
+@click.argument("id_", metavar="ID", callback=checked(check_id))
 @since_option("1d")
 @click.option("--otlp", "url", metavar="URL", callback=checked(_check_url), help=OTLP_HELP)
 @_headers_option
@@ -86,8 +77,7 @@ def show(deployment: Deployment, id_: str, since: int, url: str | None, headers:
       silvaengine trace show 3f2a9c… --json --stage prod
       silvaengine trace 3f2a9c… --otlp http://localhost:4318 --stage prod
     """
-    reader = open_reader(deployment)
-    for trace_id, spans in _find(reader, deployment, id_, since).items():
+    for trace_id, spans in find_traces(open_reader(deployment), deployment, id_, since).items():
         if as_json:
             print_json(timeline.as_json(trace_id, spans))
         else:
@@ -115,23 +105,3 @@ def export(deployment: Deployment, since: int, url: str, headers: str, as_json: 
     spans = read_spans(open_reader(deployment).lines(since))
     sent = otlp.export(spans, url, otlp.read_headers(headers), deployment)
     print_result({"sent": sent}, f"sent {sent} spans to {url}", as_json=as_json)
-
-
-def _find(reader: LogReader, deployment: Deployment, id_: str, since: int) -> dict[str, list[Span]]:
-    """Return the spans of each trace in which an id occurs: mostly one; raise ClickException for none."""
-    asked = Choice(request=id_)
-    lines = [line for line in reader.lines(since, pattern=asked.pattern) if asked.wants(line)]
-    traces = {trace_of(line.record) for line in lines} - {""}
-    if not traces and (execution := Jobs(deployment).ledger.get(id_)):  # it hasn't run yet
-        caller = read_traceparent(execution.traceparent)
-        traces = {caller[TRACE_ID] if caller else execution.request_id}
-        since = min(since, execution.created_at * 1000)
-    found = {each: spans for each in traces if (spans := _spans_of(reader, each, since))}
-    if not found:
-        raise click.ClickException(f"nothing was logged of {id_} since then: --since goes further back")
-    return found
-
-
-def _spans_of(reader: LogReader, trace_id: str, since: int) -> list[Span]:
-    lines = reader.lines(since, pattern=f'"{trace_id}"')
-    return [*read_spans(line for line in lines if trace_of(line.record) == trace_id)]

@@ -21,6 +21,8 @@ ROUTES = (
     live("/overview/state", overview.watch_state),
     live("/overview/numbers", overview.watch_numbers),
     page("/requests", "requests.html", requests.show),
+    live("/requests/live", requests.watch),
+    page("/requests/{id}", "request.html", requests.show_story),
     page("/functions", "functions.html", functions.show),
     page("/functions/packages", "packages.html", packages.show),
     page("/functions/packages/{package}", "package.html", packages.show_one),

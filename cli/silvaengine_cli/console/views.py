@@ -100,20 +100,20 @@ def live(path: str, watch: Watch) -> Route:
     html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the epoch millisecond of its
     look, so that after a lost connection the header Last-Event-ID says since when nothing was seen; a window
     that was hidden meanwhile says it in the query. What fails is said by an event `failure`, and is tried
-    again.
+    again; an event `nothing` says that it works.
     """
 
     async def events(request: Request) -> AsyncIterator[str]:
         look: Look | None = None
         while True:
-            now = int(time.time() * 1000)
+            now = f"id: {int(time.time() * 1000)}\n"
             try:
                 if look is None:
                     look = await run_in_threadpool(watch, _session(request), request)
-                text = _event("message", await run_in_threadpool(look))
-            except known_errors() as error:
+                text = now + (_event("message", await run_in_threadpool(look)) or "event: nothing\ndata:\n")
+            except known_errors() as error:  # nothing was seen of this time: it has no id
                 text = _event("failure", plain(failure_text(error)))
-            yield f"id: {now}\n{text or ': nothing new\n'}\n"
+            yield f"{text}\n"
             await anyio.sleep(pause_of(_session(request).deployment))
 
     async def answer(request: Request) -> Response:
@@ -178,6 +178,14 @@ def _moment(seconds: float) -> Markup:
     return Markup('<time datetime="{0}">{0}</time>').format(text)
 
 
+def _clock(milliseconds: int) -> Markup:
+    """Return epoch milliseconds as a time of day, with its date where that isn't today."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return Markup('<time datetime="{}" data-clock>{}</time>').format(
+        at.isoformat(timespec="milliseconds"), at.strftime("%H:%M:%S")
+    )
+
+
 _TEMPLATES = Environment(
     loader=PackageLoader("silvaengine_cli.console"),
     autoescape=True,
@@ -186,5 +194,5 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters["moment"] = _moment
+_TEMPLATES.filters |= {"moment": _moment, "clock": _clock}
 _TEMPLATES.policies["json.dumps_kwargs"] = {}  # in their own order, which is that of a chart's colours

@@ -1,6 +1,7 @@
 """Which lines a person wants to see, and the records that belong to them."""
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -52,6 +53,28 @@ class Choice:
             and (self.statuses is None or record.get("status") in self.statuses)
             and (not self.errors or has_failed(record))
         )
+
+
+def check_status(text: str | None) -> str | None:
+    """Return a status as it is asked for, such as 404, 5xx or None; raise ValueError for what is none."""
+    if text is None or re.fullmatch(r"[1-5](xx|\d\d)", text):
+        return text
+    raise ValueError(f"{text!r}: expected a status such as 404, or 5xx")
+
+
+def check_name(text: str | None) -> str | None:
+    """Return a name or an id as it is asked for, or None; raise ValueError for what no pattern can hold."""
+    if text is None or re.fullmatch(r'[^"\\\s]+', text):
+        return text
+    raise ValueError(f"{text!r}: expected a name without spaces, quotes and backslashes")
+
+
+def statuses_of(text: str | None) -> range | None:
+    """Return the statuses of a text that was checked."""
+    if text is None:
+        return None
+    first = int(text.replace("xx", "00"))
+    return range(first, first + (100 if text.endswith("xx") else 1))
 
 
 def requests_pattern(ids: Iterable[str]) -> str:

@@ -3,8 +3,9 @@
 docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from heapq import merge
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
@@ -25,6 +26,10 @@ _TEXTS = frozenset(
     }
 )
 _NUMBERS = {"status": 599, "failed": 2**53, "records": 2**53}
+
+FIRST_MS = 10_000
+"""Of the part of a time that is read first, its last one; each before it is ``LONGER`` times as long."""
+LONGER = 4
 
 PARALLEL = 8  # requests at a time: AWS takes 5 to 25 in a second, of all of an account
 
@@ -58,16 +63,29 @@ class LogReader:
     Args:
         logs: the client of CloudWatch Logs.
         groups: log groups by the Lambda's name; one that doesn't exist has no lines.
+        find_groups: returns those that there are by now; None where there are no others.
     """
 
-    def __init__(self, logs: AwsClient, groups: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        logs: AwsClient,
+        groups: Mapping[str, str],
+        find_groups: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
         self._logs = logs
         self.groups = dict(groups)
+        self._find_groups = find_groups
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
         """Return the reader of all that a stack's Lambdas and its packages write."""
-        return cls(deployment.client("logs"), log_groups(deployment))
+        find_groups = partial(log_groups, deployment)
+        return cls(deployment.client("logs"), find_groups(), find_groups)
+
+    def find_groups(self) -> None:
+        """Read from now on what packages write, too, that were published meanwhile."""
+        if self._find_groups:
+            self.groups |= self._find_groups()
 
     def lines(
         self,
@@ -98,6 +116,22 @@ class LogReader:
                 yield from merge(*each, key=attrgetter("timestamp"))
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def parts(self, since: int, until: int, *, pattern: str) -> Iterator[tuple[int, Iterator[Line]]]:
+        """Yield the parts of a time, the last one first, each with its first millisecond and its lines.
+
+        A response of AWS has a megabyte at most, about two thousand lines: who wants the last lines reads
+        a part, and the one before it while there are too few.
+
+        Args:
+            since: epoch milliseconds.
+            until: likewise, and no longer part of it.
+            pattern: as in ``lines``.
+        """
+        begin, length = until, FIRST_MS
+        while begin > since:
+            end, begin, length = begin, max(begin - length, since), LONGER * length
+            yield begin, self.lines(begin, end, pattern=pattern)
 
     def _ahead(self, pool: ThreadPoolExecutor, function: str, query: Mapping[str, Any]) -> Iterator[Line]:
         pages = self._pages(function, query)

@@ -12,8 +12,6 @@ from silvaengine_cli.logs.choice import has_failed, is_event
 from silvaengine_tasks.usage.log_events import LINES
 
 MINUTE_MS = 60_000
-FIRST_MS = 10_000
-"""Of the part of a time that is read first, its last one; each before it is twice as long."""
 
 
 @dataclass(slots=True)
@@ -63,9 +61,6 @@ class Measured:
 def measure(reader: LogReader, since: int, most: int) -> Measured:
     """Return the numbers of the time until now, as far back as so many lines go.
 
-    A response of AWS has a megabyte at most, about two thousand lines, so that the last part of the time is
-    read first, and nothing before it once there are enough.
-
     Args:
         reader: of the deployment's logs.
         since: epoch milliseconds.
@@ -78,10 +73,12 @@ def measure(reader: LogReader, since: int, most: int) -> Measured:
 
 def read_back(reader: LogReader, since: int, until: int, most: int) -> tuple[list[Line], int]:
     """Return the lines of invocations as far back as ``measure`` reads, and since when these are all."""
-    found, begin, length = list[Line](), until, FIRST_MS
-    while begin > since and len(found) < most:
-        end, begin, length = begin, max(begin - length, since), 2 * length
-        found += [each for each in reader.lines(begin, end, pattern=LINES) if each.is_invocation]
+    found, begin = list[Line](), until
+    for start, lines in reader.parts(since, until, pattern=LINES):
+        begin = start
+        found += [each for each in lines if each.is_invocation]
+        if len(found) >= most:
+            break
     return found, begin
 
 

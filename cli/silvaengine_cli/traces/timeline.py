@@ -6,10 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from silvaengine_cli.logs.choice import has_failed
 from silvaengine_cli.logs.reader import Record
 from silvaengine_cli.output import plain, utc_time
-from silvaengine_cli.screen import VERBOSE, Screen, kind_of, path_of
+from silvaengine_cli.screen import VERBOSE, Screen, kind_of, path_of, tone_of
 from silvaengine_cli.traces.spans import Span, in_order
 
 _NUMBERS = ("sent", "gone", "failed")  # of a broadcast's connections
@@ -30,11 +29,10 @@ def print_timeline(trace_id: str, spans: Sequence[Span], console: Console) -> No
     for depth, span in tree:
         record = span.record
         status = str(record.get("status", ""))
-        tone = "red" if has_failed(record) else "yellow" if status.startswith("4") else ""
         times = f"{span.begin - begin:9,.0f} {span.milliseconds:8,.1f}"
         what = f"{kind_of(record)} {path_of(record)}".rstrip()
         for text, style in (
-            (f"{times} {'  ' * depth}{status} {what}", tone),
+            (f"{times} {'  ' * depth}{status} {what}", tone_of(span.line)),
             (f"{' ' * _TIMES}{'  ' * depth}    {notes(span)}", "dim"),
         ):
             console.print(Text(plain(text).replace("\n", "\\n"), style), soft_wrap=True)

@@ -13,7 +13,11 @@ from ..conftest import made_tables, pointed_at
 from ..stacks import create_stack
 from .visitor import Visitor
 
-OUTPUTS = {"TablePrefix": "se-", "WorkerArn": "arn:aws:lambda:us-east-1:123456789012:function:seen-Worker"}
+OUTPUTS = {
+    "ApiUrl": "https://api.example/beta",
+    "TablePrefix": "se-",
+    "WorkerArn": "arn:aws:lambda:us-east-1:123456789012:function:seen-Worker",
+}
 
 type Open = Callable[..., Visitor]
 

@@ -48,9 +48,9 @@ class Visitor:
             return Answer(response.status, found, response.read().decode())
 
     @contextmanager
-    def listen(self, path: str) -> Iterator[HTTPResponse]:
+    def listen(self, path: str, **headers: str) -> Iterator[HTTPResponse]:
         """Yield the response of a page's live part, which ends when the block does."""
-        with self._request("GET", path, None, {}) as response:
+        with self._request("GET", path, None, headers) as response:
             yield response
 
     @contextmanager

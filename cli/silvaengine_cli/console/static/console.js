@@ -3,6 +3,7 @@
 
 const root = document.documentElement;
 const charts = new Set();
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const moment = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
@@ -14,6 +15,10 @@ document.addEventListener("DOMContentLoaded", () => {
     start(document);
     for (const part of document.querySelectorAll("[data-live]")) follow(part);
 });
+// What a search leaves open isn't part of its address.
+document.addEventListener("formdata", ({ target, formData }) => {
+    if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+});
 document.addEventListener("htmx:load", ({ target }) => start(target));
 
 function start(part) {
@@ -21,7 +26,9 @@ function start(part) {
     for (const time of all("time[datetime]:not([title])")) {
         time.title = time.dateTime;
         const date = new Date(time.dateTime);
-        time.textContent = (Date.now() - date < 300 * 86_400_000 ? moment : longAgo).format(date);
+        const isToday = "clock" in time.dataset && date.toDateString() === new Date().toDateString();
+        const format = isToday ? timeOfDay : Date.now() - date < 300 * 86_400_000 ? moment : longAgo;
+        time.textContent = format.format(date);
     }
     for (const button of all("[data-theme-switch]")) {
         button.hidden = false;
@@ -37,9 +44,12 @@ function switchTheme() {
     for (const chart of charts) chart.redraw();
 }
 
-/** Appends what is new to an element, or replaces what it holds, as data-live-most and -replace say. */
+/** Appends what is new to an element, puts it first or replaces what is there: data-live-most, -first, -replace. */
 function follow(part) {
-    const { live, liveMost = 1000, liveReplace } = part.dataset;
+    const { live, liveMost = 1000, liveFirst, liveReplace } = part.dataset;
+    const isFirst = liveFirst !== undefined;
+    const gone = document.createElement("p");
+    let count = 0;
     const trouble = document.createElement("p");
     trouble.setAttribute("role", "status");
     trouble.className = "failure";
@@ -51,19 +61,23 @@ function follow(part) {
     const show = (html) => {
         const added = document.createElement("template");
         added.innerHTML = html;
-        const isAtEnd = innerHeight + scrollY >= document.body.scrollHeight - 40;
+        const isAtEnd = !isFirst && liveReplace === undefined && innerHeight + scrollY >= document.body.scrollHeight - 40;
         // After a lost connection lines may come again.
         if (liveReplace === undefined)
             for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
         const news = [...added.content.children];
         if (liveReplace !== undefined) replace(part, news);
-        else part.append(...news);
-        forget([...part.children].slice(0, -liveMost));
+        else part[isFirst ? "prepend" : "append"](...news);
+        const old = isFirst ? [...part.children].slice(liveMost) : [...part.children].slice(0, -liveMost);
+        forget(old);
+        count += old.length;
+        gone.textContent = `${count.toLocaleString()} older lines have left this page: Pause has them all.`;
+        if (count && isFirst) part.after(gone);
         news.forEach((each) => {
             start(each);
             htmx.process(each);
         });
-        if (isAtEnd && liveReplace === undefined) scrollTo(0, document.body.scrollHeight);
+        if (isAtEnd) scrollTo(0, document.body.scrollHeight);
     };
     let source, last = "";
     const listen = () => {
@@ -78,8 +92,9 @@ function follow(part) {
         source.onmessage = ({ data, lastEventId }) => {
             last = lastEventId;
             say("");
-            show(data);
+            if (data) show(data);
         };
+        source.addEventListener("nothing", source.onmessage);
     };
     document.addEventListener("visibilitychange", listen);
     listen();
