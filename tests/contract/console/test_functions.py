@@ -183,6 +183,8 @@ def test_a_call_is_what_invoke_sends(console: Visitor, deployment: Deployment) -
     assert command in page
     assert KEY not in page
     assert "\\u000d" not in page
+    in_json = {"endpoint": "acme", "params": '{"name": "Ada"}'} | {"header.idempotency-key": "7"}
+    assert "greet?name=Ada" in unescape(console.post(f"{address}?json=1", **in_json).text)
 
 
 @pytest.mark.parametrize(
