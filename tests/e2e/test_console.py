@@ -3,41 +3,37 @@
 import json
 import random
 import re
+import shlex
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from botocore.exceptions import BotoCoreError
-from playwright.sync_api import Browser, Page, expect
+from click.testing import CliRunner
+from playwright.sync_api import Browser, Locator, Page, expect
 from tests.chromium import running_chromium
 
-from silvaengine_cli import AwsClient
-from silvaengine_cli.console.pages import requests
 from silvaengine_cli.console.serving import running_console
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import NAVIGATION
 from silvaengine_cli.deploy import LOCAL_STACK
 from silvaengine_cli.deployment import Deployment as CommandLine
-from silvaengine_cli.engine import free_port, local_engine
+from silvaengine_cli.logs.reader import Record
+from silvaengine_cli.main import cli
+from silvaengine_cli.publishing.rollout import Rollout
+from silvaengine_cli.registry.describing import describe_shipped
 
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_record, wait_for_status
 from .registry_rows import API_KEY
+from .shop import PACKAGE, Shop, ask, build_of, open_to
+from .test_announcements import eventually
 
 SECONDS = 30  # the machine may be busy
-TAILED = "/aws/lambda/tailed-HttpGateway"
-COUNT_LINES = """() => {
-    window.lines = new Set();
-    const add = ({textContent}) => window.lines.add(Number(/call_(\\d+)/.exec(textContent)[1]));
-    const watch = new MutationObserver((all) => all.forEach(({addedNodes}) => addedNodes.forEach(add)));
-    watch.observe(document.querySelector("[data-live]"), {childList: true});
-}"""
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
+HTML = "<img src=x onerror=alert(1)>"
+SAME = ("service", "endpoint_id", "area", "function", "method", "status", "key_id")  # of a call's line
 
 
 @pytest.fixture(scope="module")
@@ -155,35 +151,6 @@ def test_a_failed_request_leads_to_its_story(page: Page, deployment: Deployment)
     assert page.locator("[data-live]").count() == 0
 
 
-@pytest.mark.parametrize("lines", [200, pytest.param(6000, marks=pytest.mark.nightly)])
-def test_two_windows_lose_no_line(
-    browser: Browser, engine_program: Path, tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a hundred a second, while the engine is restarted; and neither of them grows."""
-    monkeypatch.setattr(requests, "KEPT_LINES", kept := lines // 3)
-    state, port, context = tmp_path / "state", free_port(), browser.new_context()
-    target = CommandLine(stack="tailed", endpoint_url=f"http://127.0.0.1:{port}")
-    with running_console(Session(target)) as address:
-        windows = [context.new_page() for _ in range(2)]
-        with local_engine(engine_program, state, port=port):
-            writer = Writer(target.client("logs"))
-            for window in windows:
-                window.goto(address)
-                window.goto(urljoin(address, "/requests"))
-                window.evaluate(COUNT_LINES)
-            writer.start()
-            writer.wait_for(lines // 2)
-        with local_engine(engine_program, state, port=port):
-            writer.wait_for(lines)
-            written = writer.stop()
-            for window in windows:
-                window.wait_for_function("last => lines.has(last)", arg=written - 1)
-                assert window.evaluate("lines.size") == written
-                assert window.locator(".log > li").count() <= kept
-                expect(window.get_by_text("older lines have left this page")).to_be_visible()
-    context.close()
-
-
 @pytest.mark.nightly
 def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment) -> None:
     """`make pictures` writes them: the demo after an hour of calls."""
@@ -202,40 +169,6 @@ def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment)
                 page.wait_for_timeout(4000)
                 page.screenshot(path=PICTURES / f"console-{name.lower()}-{theme}.png")
             context.close()
-
-
-class Writer(Thread):
-    """Puts ten lines into a log store each tenth of a second, again where it isn't there."""
-
-    def __init__(self, logs: AwsClient) -> None:
-        super().__init__(daemon=True)
-        self._logs = logs
-        self._stops = Event()
-        self._written = 0
-        logs.create_log_group(logGroupName=TAILED)
-        logs.create_log_stream(logGroupName=TAILED, logStreamName="one")
-
-    def wait_for(self, lines: int) -> None:
-        """Wait until so many were written."""
-        while self.is_alive() and self._written < lines:
-            time.sleep(0.1)
-
-    def stop(self) -> int:
-        """Write no more; return how many were written."""
-        self._stops.set()
-        self.join()
-        return self._written
-
-    def run(self) -> None:
-        """Write until it is stopped."""
-        line = {"service": "http", "method": "GET", "area": "core", "endpoint_id": "demo", "total_ms": 1}
-        while not self._stops.wait(0.1):
-            numbers, now = range(self._written, self._written + 10), int(time.time() * 1000)
-            texts = [json.dumps(line | {"function": f"call_{number}"}) for number in numbers]
-            events = [{"timestamp": now, "message": text} for text in texts]
-            with suppress(BotoCoreError):
-                self._logs.put_log_events(logGroupName=TAILED, logStreamName="one", logEvents=events)
-                self._written += 10
 
 
 def write_an_hour(deployment: Deployment) -> None:
@@ -257,3 +190,100 @@ def write_an_hour(deployment: Deployment) -> None:
                 events.append({"timestamp": at, "message": json.dumps(record)})
         events.sort(key=lambda each: each["timestamp"])
         logs.put_log_events(logGroupName=group, logStreamName="hour", logEvents=events)
+
+
+# Functions
+
+
+def test_a_function_is_called_from_its_form(page: Page, address: str, deployment: Deployment) -> None:
+    """As the command does, which leaves the same line in the log; also as a job; the key stays out of it."""
+    target = CommandLine(stack=LOCAL_STACK, endpoint_url=deployment.engine.url)
+    describe_shipped(target.tables(), target.worker_arn, target.client("lambda"))
+    deployment.rows.put("functions", aws_lambda_arn=target.worker_arn, function=HTML, area=HTML, config={})
+    page.goto(f"{base(address)}/functions?endpoint=e2e&text=tot")
+    page.get_by_role("link", name="total", exact=True).click()
+    page.get_by_label("API key").fill(API_KEY)
+    page.get_by_label("Method").select_option("POST")
+    page.get_by_label("items").fill('[{"qty": 2}]')
+    page.get_by_label("factor").fill("21")
+    log = deployment.gateway_log()
+    page.get_by_role("button", name="Call").click()
+    response = page.get_by_role("status")
+    expect(response).to_contain_text("200 in ")
+    expect(response.locator("pre").first).to_have_text("42")
+    expect(page.get_by_label("API key")).to_have_value("")
+    assert API_KEY not in page.content()
+    by_page = wait_for_record(log, is_total)
+    command = shlex.split(response.locator("pre").last.inner_text())
+    result = CliRunner().invoke(cli, [API_KEY if each == "KEY" else each for each in command[1:]])
+    assert (result.exit_code, result.output) == (0, "42\n")
+    by_command = wait_for_record(log, is_total)
+    assert steady(by_page) == steady(by_command)
+    assert found(page) == 0
+    page.get_by_label("API key").fill(API_KEY)
+    page.get_by_label("As a job").check()
+    page.get_by_role("button", name="Call").click()
+    expect(response).to_contain_text("202 in ")
+    job_id = response.get_by_role("link", name="job").inner_text().removeprefix("job ")
+    assert wait_for_status(deployment.api, job_id, {"succeeded"})["result"] == 42
+    page.goto(f"{base(address)}/functions?text=img")
+    expect(page.get_by_role("link", name=HTML)).to_be_visible()
+    expect(page.locator("main img")).to_have_count(0)
+
+
+@pytest.mark.nightly  # two publications
+def test_a_package_is_steered(page: Page, address: str, deployment: Deployment, shop: Shop) -> None:
+    """A canary grows, is promoted and rolled back, a tenant is pinned and unpinned: each asks first."""
+    open_to(deployment.rows)
+    old, new = shop.publish_next(), shop.write()
+    first = shop.releases.pointer()["release"]
+    shop.publish(rollout=Rollout({"tenants": ["shop-acme"], "manual": True}))
+    page.goto(f"{base(address)}/functions/packages")
+    page.get_by_role("link", name=PACKAGE, exact=True).click()
+    page.get_by_label("More tenants").fill("shop-farm")
+    confirmed(page, page.get_by_role("button", name="Serve them"), "tenants since now: shop-farm")
+    assert found(page) == 0
+    confirmed(page, page.get_by_role("link", name="Promote"), f"serves instead of {first}")
+    served = shop.releases.pointer()["release"]
+    confirmed(page, page.get_by_role("link", name=f"Roll back to {first}"), f"serves instead of {served}")
+    page.get_by_label("Tenant").fill("shop-mill")
+    page.locator("[action$=pin] [name=release]").fill(str(served))
+    confirmed(page, page.get_by_role("button", name="Pin"), f"shop-mill has release {served} of {PACKAGE}")
+    builds = [old, new]
+    assert (
+        eventually(
+            lambda: [build_of(ask(deployment.api, tenant)) for tenant in ("shop-acme", "shop-mill")],
+            builds.__eq__,
+        )
+        == builds
+    )
+    confirmed(page, page.get_by_role("link", name="Unpin shop-mill"), f"shop-mill has release {first}")
+    assert shop.releases.pointer()["pins"] == {}
+
+
+def base(address: str) -> str:
+    """Return the console's address without its token."""
+    return address.partition("/?")[0]
+
+
+def found(page: Page) -> int:
+    """Return how many findings the rules of axe-core have of a page, in the theme that it has."""
+    return int(Axe().run(page).violations_count)
+
+
+def confirmed(page: Page, what: Locator, told: str) -> None:
+    """Do what asks first, and is told of by the page after it."""
+    what.click()
+    expect(page.locator("pre")).to_contain_text("silvaengine ")
+    page.locator("form button").click()
+    expect(page.get_by_role("status")).to_contain_text(told)
+
+
+def is_total(record: Record) -> bool:
+    """Return whether a line is of the call of these tests."""
+    return record.get("function") == "total"
+
+
+def steady(record: Record) -> Record:
+    """Return what a line says of a call, without its ids and times."""
+    return {name: record.get(name) for name in SAME}

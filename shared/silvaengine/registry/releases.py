@@ -96,7 +96,7 @@ class Releases:
                     yield name, row, release
 
     def described_rows(self, key_access: "KeyAccess") -> "Iterator[Row]":
-        """Yield their rows, with release, name and description, which may be empty; raises like ``serving``."""
+        """Yield their rows, with release, name and description, perhaps empty; raises like ``serving``."""
         said: dict[str, Mapping[str, Any]] = {}
         for name, row, release in self.functions(key_access):
             if release.arn not in said:

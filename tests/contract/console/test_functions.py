@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from html import unescape
+from html import escape, unescape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ import pytest
 from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.console.paging import ROWS
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.registry import tables as registry_tables
 
 from ..echo_gateway import running_gateway
 from .conftest import OUTPUTS, Open
@@ -98,6 +99,18 @@ def test_a_long_list_comes_in_parts(console: Visitor, deployment: Deployment) ->
     assert "silvaengine publish" in empty
 
 
+def test_a_search_goes_on_in_a_large_table(
+    console: Visitor, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page looks at so much of it, and says that there is more."""
+    monkeypatch.setattr(registry_tables, "PART_MEGABYTES", 1)
+    for name in "abcd":
+        add(deployment, name, "x" * 390_000)
+    page = console.get("/functions?text=d").text
+    assert (listed(page), "None so far" in page) == ([], True)
+    assert listed(console.get(more(page)).text) == ["d"]
+
+
 def test_a_tenant_s_key_opens_some(console: Visitor, deployment: Deployment) -> None:
     """Without a key, else of the key that was chosen, whose secret is in no page and no address."""
     for name in ("hello", "hidden", "orders"):
@@ -124,9 +137,20 @@ def test_a_function_says_what_it_takes(console: Visitor, deployment: Deployment)
     assert "→ string" in page
     assert "<dt>max_attempts<dd>3" in page
     assert "<dd>demo:greet" in page
-    assert "<img" not in console.get(address).text
+    assert "<img src=x" not in console.get(address).text
     missing = console.get(f"/functions/{WORKER}/nothing")
     assert (missing.status, "has no function &#39;nothing&#39;" in missing.text) == (404, True)
+
+
+def test_a_name_is_text_whatever_it_is(console: Visitor, deployment: Deployment) -> None:
+    """Other tools write names, areas and settings, too."""
+    name = f"a/b {HTML}"
+    add(deployment, name, {"summary": HTML}, class_name=HTML, setting=HTML, funct_type=HTML)
+    page = console.get("/functions").text
+    (address,) = re.findall('href="(/functions/arn[^"]*)"', page)
+    shown = console.get(address)
+    assert f"<h1>{escape(name)}</h1>" in shown.text
+    assert "<img src=x" not in page + shown.text
 
 
 def test_a_call_is_what_invoke_sends(console: Visitor, deployment: Deployment) -> None:
@@ -135,9 +159,7 @@ def test_a_call_is_what_invoke_sends(console: Visitor, deployment: Deployment) -
     page = unescape(console.post(address, endpoint="acme", key=KEY, method="GET", **SENT).text)
     assert "<strong>200</strong>" in page
     assert 'href="/requests/r-1"' in page
-    answer = json.loads(
-        page.partition('aria-label="Response"')[2].partition("<code>")[2].partition("</code>")[0]
-    )
+    answer = json.loads(page.partition('class="response"')[2].partition("<code>")[2].partition("</code>")[0])
     assert (answer["method"], answer["key"], answer["prefer"]) == ("GET", "•••", None)
     assert answer["path"] == (
         "/beta/core/acme/greet?name=Ada+%26+%22Co%22&count=3&loud=false&colour=red&tags=%5B%22x%22%2C+1%5D"

@@ -4,9 +4,11 @@ import pytest
 
 from silvaengine_cli.console import app
 from silvaengine_cli.console.views import action
+from silvaengine_cli.deployment import Deployment
 
 from .conftest import Open
 from .test_frame import done, rename
+from .test_functions import add
 
 STACK = "prod"
 
@@ -20,3 +22,13 @@ def test_its_name_is_typed_before_it_is_changed(
     done.clear()
     assert open_console(may_write=True).post("/rename/x", stack=typed).status == status
     assert done == (["x"] if status == 303 else [])
+
+
+@pytest.mark.parametrize(("typed", "status"), [("", 403), ("prod", 200)])
+def test_its_name_is_typed_before_a_function_is_called(
+    open_console: Open, deployment: Deployment, typed: str, status: int
+) -> None:
+    """A call may change something, too."""
+    address = add(deployment, "hello")
+    form = {"endpoint": "acme", "params": "{}", "stack": typed}
+    assert open_console(may_write=True).post(address, **form).status == status
