@@ -26,7 +26,8 @@ from silvaengine_tasks.usage.log_events import SERVICES
 
 SINCE, STORY_SINCE = "10m", "1d"
 MOST_REQUESTS = 100  # that a page shows at first
-MOST_LINES = 1000  # that a page keeps, and about as many a look adds
+MOST_LINES = 1000  # about so many are added at once
+KEPT_LINES = 1000  # in a page
 NAMES = ("endpoint", "function", "service", "status", "request", "errors", "since")
 """What is asked for, as options of `silvaengine logs` name it."""
 API_KEY = '"x-api-key: $API_KEY"'
@@ -69,7 +70,7 @@ def show(session: Session, request: Request) -> Context:
     query, now = request.query_params, int(time.time() * 1000)
     asked = {name: query[name].strip() for name in NAMES if query.get(name, "").strip()}
     context: dict[str, Any] = {"asked": asked, "since": asked.get("since", SINCE), "now": now}
-    context |= {"services": sorted({*SERVICES.values()}), "most": MOST_LINES, "skipped": 0, "is_open": False}
+    context |= {"services": sorted({*SERVICES.values()}), "most": KEPT_LINES, "skipped": 0, "is_open": False}
     try:
         choice, since = _choice(asked), _since(context["since"])
     except click.UsageError as error:
