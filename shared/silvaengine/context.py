@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import Lock, current_thread, main_thread
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from silvaengine.named_tuple import NamedTuple
 
 
 class LambdaContext(Protocol):

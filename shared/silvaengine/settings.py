@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from posixpath import join
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 
 ENVIRONMENT: Mapping[str, str] = os.environ
 """The live environment."""

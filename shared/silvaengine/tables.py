@@ -5,7 +5,8 @@ and the packages are new.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from silvaengine.named_tuple import NamedTuple
 
 
 class Table(NamedTuple):

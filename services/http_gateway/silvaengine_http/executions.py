@@ -5,7 +5,6 @@ the first request is in progress, 422 for another request under the same key.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError, UnavailableError
@@ -14,6 +13,7 @@ from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.payload_store import PayloadStore, open_payload_store
 from silvaengine.ledger.store import Ledger, open_ledger
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry

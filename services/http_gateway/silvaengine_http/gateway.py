@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
@@ -16,6 +16,7 @@ from silvaengine.errors import (
     SilvaEngineError,
     method_not_allowed,
 )
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body

@@ -7,9 +7,9 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from silvaengine.errors import RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.strict_json import parse_strict_json
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.routes import Route
 from silvaengine_http.openapi_operations import (

@@ -6,8 +6,9 @@ A typed function's description is kept by ``apply`` and ``publish``: ``summary``
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine_http.openapi_schemas import Components, Schema
 from silvaengine_http.openapi_texts import as_segment, as_text
 from silvaengine_http.request import KEYED_METHODS

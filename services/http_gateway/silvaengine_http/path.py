@@ -23,10 +23,11 @@ CodeGenieApp/serverless-express (issue 465), honojs/hono (issue 2156).
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.authorization.events import read_stage
 from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.named_tuple import NamedTuple
 
 PATH_TEMPLATE = "/{area}/{endpoint_id}/{function}"
 CACHED_PATHS = 256

@@ -8,7 +8,7 @@ module and ``path`` read a request from an event; authorizers and full-event fun
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.authorization.admission import NO_RATE_HEADERS
 from silvaengine.authorization.events import (
@@ -22,6 +22,7 @@ from silvaengine.authorization.events import (
     read_texts,
 )
 from silvaengine.errors import RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, make
 from silvaengine.protocol.trace_context import read_traceparent
@@ -183,12 +184,12 @@ def read_request(
     everything = _query(event, single_query, several_query)
     if everything:
         _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
-    query = {
-        name: values
-        for name, values in everything.items()
-        if name not in RESERVED_PARAMETERS and name.lower() != API_KEY
-    }
-    params = {name: values[-1] for name, values in query.items() if values}
+    query, params = {}, {}
+    for name, values in everything.items():
+        if name not in RESERVED_PARAMETERS and name.lower() != API_KEY:
+            query[name] = values
+            if values:
+                params[name] = values[-1]
     if route.path:
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode_readable, read_json_value
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of, make
 from silvaengine.protocol.proxy_responses import (
     is_base64_text,
     is_proxy_response,
@@ -93,7 +94,7 @@ def read_json_response(text: bytes) -> tuple[Response, bool] | None:
     found = read_json_value(text)
     if found is None or "\\u" in found[0] or '"statusCode"' in found[0]:
         return None
-    response = Response(200, found[0], JSON)
+    response = make(Response, (200, found[0], JSON, False))
     check_size(response)
     return response, found[1]
 

@@ -5,9 +5,8 @@ in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``
 bucket ``prefix`` and ``suffix`` of its keys.
 """
 
-from typing import NamedTuple
-
 from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import Json
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID

@@ -9,12 +9,12 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import DeadlineError, InvocationError, LoopError, SilvaEngineError
 from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token
 from silvaengine.ledger.execution import Execution
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json

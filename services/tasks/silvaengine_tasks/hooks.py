@@ -6,10 +6,11 @@ is ``is_interruptible`` its error stops the call; others are invoked as events a
 
 import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from os import urandom
-from typing import NamedTuple
 
 from silvaengine.errors import RequestError, SilvaEngineError, UnavailableError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.trace_context import read_traceparent
 

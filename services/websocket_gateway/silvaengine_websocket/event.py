@@ -6,7 +6,6 @@ API without an authorizer, as the predecessor's are, gets it from ``$connect`` a
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from silvaengine.authorization.events import (
     API_KEY,
@@ -18,6 +17,7 @@ from silvaengine.authorization.events import (
     read_stage,
 )
 from silvaengine.errors import RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine_websocket.message import MessageRef
 
 NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name

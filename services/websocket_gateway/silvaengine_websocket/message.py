@@ -1,9 +1,10 @@
 """A client's message, checked against the grammar of docs/websocket.md."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.errors import RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.strict_json import parse_strict_json
 from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT

@@ -6,9 +6,10 @@ The arguments are params, body and context of a payload.
 import inspect
 from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 
@@ -111,22 +112,24 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    members, names, keeps_empty = _members(call, parameters), parameters.names, call.callee.keep_empty
-    if not parameters.known.issuperset(members):
-        names = names.union(_others(call, parameters, members))
-    values = {
-        name: value
-        for name, value in members.items()
-        if name in names and (keeps_empty or (value is not None and value != ""))
-    }
+    members = _members(call, parameters)
+    if parameters.known.issuperset(members):
+        names: Iterable[str] = parameters.names.intersection(members)
+    else:
+        names = _taken(call, parameters, members)
+    values, keeps_empty = {}, call.callee.keep_empty
+    for name in names:
+        value = members[name]
+        if keeps_empty or (value is not None and value != ""):
+            values[name] = value
     for name in parameters.required:
         if name not in values:
             raise RequestError(f"Function {public_name(call)!r} requires the parameter {name!r}")
-    return parameters.arrange(values)
+    return parameters.arrange(values) if parameters.positional else ([], values)
 
 
-def _others(call: WorkerCall, parameters: Parameters, members: Mapping[str, Any]) -> list[str]:
-    """Return the names that ``**kwargs`` takes, too; raises RequestError for one that nothing does."""
+def _taken(call: WorkerCall, parameters: Parameters, members: Mapping[str, Any]) -> list[str]:
+    """Return the names by which values can be passed; raises RequestError for another that isn't offered."""
     untaken, offered = parameters.untaken(members), offered_names(call)
     for name in untaken:
         is_absent = members[name] in (None, "") and not call.callee.keep_empty
@@ -141,7 +144,7 @@ def offered_names(call: WorkerCall) -> frozenset[str]:
     return offered | OBJECT if "bucket" in call.params and call.params.keys() >= OBJECT else offered
 
 
-def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
+def _members(call: WorkerCall, parameters: Parameters) -> Mapping[str, Any]:
     """Return the params, overlaid by the body's members, which a route's don't give way to, and the context.
 
     A call with neither params nor body has no arguments at all, as the contract says. A context that the
@@ -149,17 +152,15 @@ def _members(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     """
     if not (call.params or call.body):
         return {}
-    members, context = dict(call.params), call.context
+    members, context = call.params, call.context
     if call.aws_event is not None:
-        return members | {"aws_event": call.aws_event, "aws_context": call.aws_context or {}}
+        return {**members, "aws_event": call.aws_event, "aws_context": call.aws_context or {}}
     if call.body:
-        members |= _body_members(call.body)
+        members = {**members, **_body_members(call.body)}
     is_read = context is not None and (parameters.takes_context or _ROUTED in context)
     if is_read and (context := call.read_context()) is not None:
-        members |= (
-            context.get(_ROUTED) or {}
-        )  # whoever was admitted by a path isn't admitted to a body's members
-        members["context"] = context
+        # whoever was admitted by a path isn't admitted to a body's members
+        members = {**members, **(context.get(_ROUTED) or {}), "context": context}
     return members
 
 

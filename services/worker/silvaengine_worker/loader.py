@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine_worker.arguments import Parameters
 
 MANIFEST = "silvaengine_functions.txt"

@@ -6,9 +6,9 @@ that reaches the wrong code, because a row or an artefact was altered, ends befo
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 
 RELEASE_FILE = "silvaengine_release.json"
 PROTOCOL = 1  # of payloads; silvaengine.registry.packages has the gateways' side of it

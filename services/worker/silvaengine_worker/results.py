@@ -10,10 +10,11 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import Json, size_by_loaded, standard_encoder
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse, make
 
@@ -173,7 +174,7 @@ def to_json_text(payload: Json) -> str:
     """
     try:
         text = _encode(payload)
-        size = len(text.encode())
+        size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
         raise UnicodeResultError(_NO_UNICODE) from None
     except ValueError:

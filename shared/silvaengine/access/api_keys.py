@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.clock import process_clock
 from silvaengine.errors import SilvaEngineError
 from silvaengine.lru import Budget, LruCache
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, DEFAULT_API_KEY, key_use_key
 

@@ -6,11 +6,12 @@ or while it is unreachable, each instance counts for itself and allows its share
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, inf
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.lru import Budget, LruCache
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClient, reads_replies
 from silvaengine.redis.commands import Command

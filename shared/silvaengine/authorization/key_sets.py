@@ -6,12 +6,13 @@ openid.net/specs/openid-connect-discovery-1_0.html and RFC 7517.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from silvaengine.authorization.model import misconfigured
 from silvaengine.errors import ConfigurationError, UnavailableError
 from silvaengine.lru import Budget, LruCache
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.redis.breaker import Breaker
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again

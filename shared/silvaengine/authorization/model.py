@@ -1,9 +1,10 @@
 """What an authorizer is asked, and what it returns."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.registry.model import Function, KeyAccess
 
 type Members = Mapping[str, Any]

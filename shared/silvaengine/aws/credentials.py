@@ -9,12 +9,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.errors import misconfigured, no_response
 from silvaengine.aws.http import HttpConnection, NoResponseError, is_field_value
 from silvaengine.aws.origin import Origin
+from silvaengine.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as BotocoreCredentials

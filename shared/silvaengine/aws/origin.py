@@ -6,8 +6,8 @@ import ssl
 from functools import cache
 from posixpath import dirname, join
 from threading import Lock
-from typing import NamedTuple
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.settings import fixed_environment
 
 CONNECT_SECONDS = 1.0

@@ -7,13 +7,14 @@ start ten times as much as this module, and can't read rows of several tables in
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.client import open_client
 from silvaengine.aws.errors import BUSY, BusyError
 from silvaengine.aws.json_api import READ_SECONDS, JsonApi, Members
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.tables import Index, Table
 
 type Row = dict[str, Any]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from os import urandom
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from silvaengine.cache.keys import compile_pattern, tenant_text
+from silvaengine.named_tuple import NamedTuple
 
 CLEAR_ATTEMPTS = 20  # some seconds, for a disk whose other writers are slow
 MAX_PATTERNS = 64  # of a log; one more makes it a full clear

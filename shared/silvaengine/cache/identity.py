@@ -7,11 +7,12 @@ with it.
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from weakref import WeakSet, ref
 
 from silvaengine.cache.keys import NoKeyError, argument_text, find_by_name
 from silvaengine.cache.memory import CacheEntry
+from silvaengine.named_tuple import NamedTuple
 
 DECLARED = "cache_identity"
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from os import urandom
 from sys import getsizeof
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from silvaengine.cache.keys import TEXT_HEAD
 from silvaengine.cache.memory import CacheEntry, TenantView
+from silvaengine.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from asyncio import Future

@@ -1,8 +1,9 @@
 """A row of the ledger as an immutable value."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAliasType, get_args
+from typing import Any, Literal, TypeAliasType, get_args
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import OnLost
 
 type State = Literal["accepted", "running", "succeeded", "failed", "dead"]

@@ -10,12 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.json_api import Members
 from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, UnavailableError
 from silvaengine.ledger.execution import DAY, Execution, State, shard_of
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import ExecutionRef, OnLost
 from silvaengine.settings import Settings
 from silvaengine.tables import DUE_INDEX, EXECUTIONS

@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import decode, decoder_by_loaded, encode
 
 type ResponseKind = Literal["text", "json", "base64", "error"]

@@ -5,9 +5,10 @@ docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integra
 
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.named_tuple import NamedTuple
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
 

@@ -1,7 +1,9 @@
 """Which tenants a canary covers: a tenant is wholly on one release, and stays there as the share grows."""
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from silvaengine.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row

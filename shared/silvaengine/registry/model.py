@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.access.api_keys import IMPLIED_SCOPES, KeyHash
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import Callee
 from silvaengine.registry.policy import ExecutionPolicy
 

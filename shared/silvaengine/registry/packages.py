@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.settings import PACKAGE_MARK
 
 if TYPE_CHECKING:

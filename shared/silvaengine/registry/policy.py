@@ -1,9 +1,10 @@
 """The rules for a function's executions, from its registry row."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import OnLost
 
 MAX_ATTEMPTS = 20

@@ -6,9 +6,10 @@ with another method hides none behind it. The work depends on a path's segments,
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Self
+from typing import Self
 
 from silvaengine.errors import method_not_allowed
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 
 MAX_CHARACTERS = 512

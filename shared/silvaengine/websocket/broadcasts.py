@@ -1,9 +1,10 @@
 """The request to the broadcaster, from a worker or an operator, and its result."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.errors import RequestError
+from silvaengine.named_tuple import NamedTuple
 
 
 class Broadcast(NamedTuple):

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.errors import ConditionFailedError, NotFoundError, RequestError, SilvaEngineError
 from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import decode, encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess

@@ -4,8 +4,9 @@ modelcontextprotocol.io/specification/2026-07-28/basic, "Messages" and "Error Co
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import decode, encode
 from silvaengine_http.headers import JSON
 from silvaengine_http.response import Response

@@ -5,12 +5,12 @@ path, and at the well-known one, which reaches the gateway where the API has no 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from silvaengine.authorization.authorizers import SETTING
 from silvaengine.authorization.events import Members
 from silvaengine.authorization.key_sets import user_pool_issuer
 from silvaengine.errors import RequestError, SilvaEngineError, method_not_allowed
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.registry.model import Values
 from silvaengine_http.request import Request
 from silvaengine_http.response import Response, json_response

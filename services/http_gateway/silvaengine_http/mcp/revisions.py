@@ -7,9 +7,9 @@ modelcontextprotocol.io/specification/2026-07-28/basic/versioning and .../basic/
 
 import re
 from base64 import b64decode
-from typing import NamedTuple
 
 from silvaengine.authorization.events import Headers
+from silvaengine.named_tuple import NamedTuple
 from silvaengine_http.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,

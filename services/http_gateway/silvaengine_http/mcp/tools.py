@@ -5,8 +5,9 @@ modelcontextprotocol.io/specification/2026-07-28/server/tools
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode
 from silvaengine_http.mcp.messages import INVALID_PARAMS, Members, RpcError
 from silvaengine_http.openapi_operations import Described, may_send_text

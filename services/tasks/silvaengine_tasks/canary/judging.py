@@ -20,7 +20,9 @@ bad release. docs/canary.md has what simulations show where rates wobble.
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp, lgamma, log, log1p
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from silvaengine.named_tuple import NamedTuple
 
 ERROR = 0.01
 """The probability that a canary goes back which is no worse, over all looks."""

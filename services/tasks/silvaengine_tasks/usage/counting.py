@@ -7,9 +7,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.context import METER_LIMIT
+from silvaengine.named_tuple import NamedTuple
 
 NOBODY = "-"  # whose requests name no tenant, or one that nothing has admitted them to
 NO_FUNCTION = "-"

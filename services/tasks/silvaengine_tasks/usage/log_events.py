@@ -5,11 +5,12 @@ requests a second of 1 MB each, by Region; Logs Insights scans for $0.005 per GB
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.aws.client import open_client
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import DynamoDbApi
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.settings import PACKAGE_MARK, Settings, require
 
 TARGET = "Logs_20140328"

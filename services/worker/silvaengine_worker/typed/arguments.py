@@ -7,9 +7,10 @@ or false that it spells. JSON is taken as it is.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from silvaengine.errors import InvalidArgumentsError
+from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import decoder_by_loaded
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 from silvaengine_worker.arguments import (

@@ -6,7 +6,8 @@ google.github.io/styleguide/pyguide.html#383-functions-and-methods
 import re
 from inspect import cleandoc
 from itertools import takewhile
-from typing import NamedTuple
+
+from silvaengine.named_tuple import NamedTuple
 
 _SECTION = re.compile(r"(Args|Arguments|Attributes|Example|Examples|Note|Notes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"\*{0,2}(\w+)(?: \([^)]*\))?: (.*)")

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from types import NoneType
-from typing import Final, NamedTuple
+from typing import Final
+
+from silvaengine.named_tuple import NamedTuple
 
 LIMIT: Final = 100
 """Faults that one refusal names at the most."""

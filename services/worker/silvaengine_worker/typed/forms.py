@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
+
+from silvaengine.named_tuple import NamedTuple
 
 _HOURS = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE = "(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
