@@ -113,7 +113,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
             raise not_a_request(call.event)
         route = read_path(call.event)
         fields = call.log.fields
-        fields["area"], fields["endpoint_id"], fields["function"], *_ = route
+        fields["area"], fields["endpoint_id"], fields["function"] = route[:3]
         return read_request(
             call.event,
             method,

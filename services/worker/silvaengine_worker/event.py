@@ -43,19 +43,20 @@ class WorkerEvent(LambdaEvent):
         payload = event if isinstance(event, dict) else {}
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
-        ids = known.get("request_id"), known.get("endpoint_id"), known.get("area"), known.get("function")
+        get = known.get
+        ids = get("request_id"), get("endpoint_id"), get("area"), get("function")
         request_id, endpoint_id, area, function = ids
         if not (type(request_id) is type(endpoint_id) is type(area) is type(function) is str):
             request_id, endpoint_id, area, function = map(_text, ids)
         self.endpoint_id, self.area = endpoint_id, area
         self.function = function or _text(payload.get("funct"))
-        self.is_synchronous = known.get("deadline") is not None
+        self.is_synchronous = get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
         self._alerts = alerts
         self.meters: dict[str, float] = {}
         request_id = request_id or getattr(context, "aws_request_id", "")
-        super().__init__(payload, context, log, request_id, known.get("traceparent"))
+        super().__init__(payload, context, log, request_id, get("traceparent"))
         fields = log.fields
         fields["endpoint_id"], fields["area"], fields["function"] = self.endpoint_id, self.area, self.function
 

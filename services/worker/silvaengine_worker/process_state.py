@@ -60,7 +60,8 @@ def restore_process[*Args, T](before: dict[bytes, bytes], run: Callable[[*Args],
             socket.setdefaulttimeout(timeout)
         if root.level != level:
             root.setLevel(level)
-        root.handlers[:] = handlers
+        if root.handlers != handlers:
+            root.handlers[:] = handlers
         sys.stdout, sys.stderr = streams
         os.chdir(folder)
 

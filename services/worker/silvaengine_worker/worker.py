@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from contextvars import copy_context
-from decimal import getcontext, setcontext
+from contextvars import ContextVar, copy_context
+from decimal import Context, getcontext, setcontext
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,15 @@ END_EARLY_SECONDS = 0.25
 _NEEDED = "The function takes the request's context"
 _SHORT = 4096  # characters of settings that are kept
 _decode = standard_decoder()
+
+
+def _decimal_context() -> ContextVar[Context]:
+    """Return decimal's variable, which its module keeps to itself."""
+    getcontext()
+    return next(variable for variable in copy_context() if variable.name == "decimal_context")
+
+
+_decimals = copy_context().run(_decimal_context)
 
 
 class Worker:
@@ -107,7 +116,8 @@ class Worker:
         finish: Callable[[Any], object],
     ) -> WorkerResponse:
         """Run a call in a context that nobody else has; its state of the process is its own, too."""
-        setcontext(getcontext().copy())  # decimal's
+        if (decimals := _decimals.get(None)) is not None:  # else the call's first one is its own
+            setcontext(decimals.copy())
         environment = live_environment.copy()
         begin_call(current, meters)
         try:
@@ -171,16 +181,17 @@ class Worker:
             0,
         )
         by_position, by_name = arguments
+        is_meant = False
         try:
-            return finish(getattr(instance, callee.function)(*by_position, **by_name))
+            result = finish(getattr(instance, callee.function)(*by_position, **by_name))
+            is_meant = True
         except FunctionError:
-            raise
-        except BaseException:
-            key = None
+            is_meant = True
             raise
         finally:
-            if key is not None and live_environment == environment:
+            if is_meant and key is not None and live_environment == environment:
                 self.instances.keep(key, instance, size)
+        return result
 
     def _read_signature(self, target: LoadedFunction) -> "Signature":
         # lazy: only a typed function needs them

@@ -36,9 +36,9 @@ _first_span = int.from_bytes(urandom(8)) >> 1  # of this process's: random ones 
 class InvocationLog:
     """The fields of an invocation's log line, collected until ``emit`` writes it: the line is its span.
 
-    ``fields`` are tenant, area, function, status and others; those of each request are set there, for a
-    tenth of what ``add`` costs. ``request_id`` is of the call that the invocation is. It is the trace's
-    id, too, until a caller's trace is followed; only then the line has a ``trace_id``.
+    ``fields`` are tenant, area, function, status and others; those of each request are set there, for a tenth
+    of what ``add`` costs. ``request_id`` is of the call that the invocation is. It is the trace's id, too,
+    until a caller's trace is followed; only then the line has a ``trace_id``.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
@@ -65,7 +65,8 @@ class InvocationLog:
 
     @property
     def _own_trace(self) -> str:
-        return self.request_id.replace("-", "")
+        request_id = self.request_id
+        return request_id.replace("-", "") if len(request_id) == UUID_LENGTH else request_id
 
     def follow(self, traceparent: object) -> None:
         """Make the invocation a span of its caller's trace; without one it stays in its own."""
@@ -74,11 +75,12 @@ class InvocationLog:
 
     def _ids(self) -> str:
         """Return the ids as JSON; the span's are hex digits, which need no encoder."""
-        request_id, caller = self.request_id, self._caller
-        ids = f',"request_id":{_quote(request_id)},"span_id":"{self._span_id}"'
+        request_id, caller, span_id = self.request_id, self._caller, self._span_id
+        if caller is not None and caller[3:35] == request_id:
+            return f',"request_id":"{request_id}","span_id":"{span_id}","parent_id":"{caller[36:52]}"'
+        ids = f',"request_id":{_quote(request_id)},"span_id":"{span_id}"'
         if caller is not None:
-            ids, trace_id = f'{ids},"parent_id":"{caller[36:52]}"', caller[3:35]
-            return ids if trace_id == request_id else f'{ids},"trace_id":"{trace_id}"'
+            return f'{ids},"parent_id":"{caller[36:52]}","trace_id":"{caller[3:35]}"'
         return ids if len(request_id) != UUID_LENGTH else f'{ids},"trace_id":"{self._own_trace}"'
 
     def add(self, **fields: str | float | bool | Mapping[str, float] | None) -> None:

@@ -6,6 +6,7 @@ into one: a function may print what a client has sent. Code can get around it (d
 
 import re
 import sys
+from io import FileIO, TextIOWrapper
 from typing import Any, TextIO
 
 MARK = " (printed)"  # what follows an object makes that none: nothing takes the line for JSON
@@ -47,19 +48,30 @@ class Printed:
 def keep_apart() -> None:
     """Keep what is printed from now on apart from lines."""
     if not isinstance(sys.stdout, Printed):
-        sys.stdout, sys.stderr = Printed(sys.stdout), Printed(sys.stderr)
+        sys.stdout, sys.stderr = Printed(_unbuffered(sys.stdout)), Printed(_unbuffered(sys.stderr))
+
+
+def _unbuffered(stream: TextIO) -> TextIO:
+    """Return a stream to the same file that needs no flush: one would cost as much as a line."""
+    try:
+        file = FileIO(stream.fileno(), "w", closefd=False)
+    except (AttributeError, OSError):
+        return stream
+    stream.flush()
+    return TextIOWrapper(file, stream.encoding, stream.errors, write_through=True)
 
 
 def write_line(text: str, out: TextIO) -> None:
     """Write a line of the platform's, with its end, to a stream, which may be of what is printed."""
-    if isinstance(out, Printed):
-        if out.begun:
-            out.write("\n")
-        if isinstance(sys.stderr, Printed) and sys.stderr.begun:  # Lambda may read both from one pipe
-            sys.stderr.write("\n")
-        out = out.stream
-    out.write(text)
-    out.flush()
+    if not isinstance(out, Printed):
+        out.write(text)
+        out.flush()
+        return
+    if out.begun:
+        out.write("\n")
+    if isinstance(sys.stderr, Printed) and sys.stderr.begun:  # Lambda may read both from one pipe
+        sys.stderr.write("\n")
+    out.stream.buffer.write(text.encode())
 
 
 def _may_be_object(text: str) -> bool:

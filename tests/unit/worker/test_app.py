@@ -5,6 +5,8 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from contextvars import Context
+from decimal import getcontext
 from typing import Any, NoReturn, override
 
 import pytest
@@ -40,9 +42,16 @@ def error(status: int, message: str, error_type: str) -> dict[str, Any]:
 
 def test_a_call_finds_the_process_as_it_was(handle: Handle) -> None:
     """Environment, folder, logging, decimal context and context variables keep nothing of the last tenant."""
-    before = handle("plain:look", endpoint_id="globex")
-    handle("plain:untidy", endpoint_id="acme")
-    assert handle("plain:look", endpoint_id="globex") == before
+
+    def look_before_and_after() -> None:
+        before = handle("plain:look", endpoint_id="globex")
+        handle("plain:untidy", endpoint_id="acme")
+        assert handle("plain:look", endpoint_id="globex") == before
+
+    context = Context()
+    context.run(look_before_and_after)
+    context.run(getcontext)  # as a module may, when it is imported
+    context.run(look_before_and_after)
 
 
 def test_a_function_knows_its_call(handle: Handle) -> None:
