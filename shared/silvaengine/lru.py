@@ -113,8 +113,8 @@ class LruCache:
         self._clock = clock
         self._entries: _Entries = {}
 
-    def get_or_load[Value](self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """Return a key's value, loaded if absent; errors of ``load`` are passed on and not cached.
+    def get_or_load[*Args, Value](self, key: Hashable, load: Callable[[*Args], Value], *args: *Args) -> Value:
+        """Return a key's value, loaded with these arguments if absent; errors are passed on and not cached.
 
         Nor is what was loaded while another thread cleared the cache.
         """
@@ -124,7 +124,7 @@ class LruCache:
             entry.is_used = True
             cached: Value = entry.value
             return cached
-        value = load()
+        value = load(*args)
         self._put(entries, key, value)
         return value
 

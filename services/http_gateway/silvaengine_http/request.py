@@ -182,24 +182,26 @@ def read_request(
     if not headers.text.isascii():
         _check_unicode(headers.text, "The headers are")
     everything = _query(event, single_query, several_query)
-    if everything:
-        _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
-    query, params = {}, {}
+    query, params, texts = {}, {}, [*everything]
     for name, values in everything.items():
+        texts += values
         if name not in RESERVED_PARAMETERS and name.lower() != API_KEY:
             query[name] = values
             if values:
                 params[name] = values[-1]
+    _check_unicode("".join(texts), "The query string is")
     if route.path:
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area
     body = None
     if reads_body:
-        is_base64 = event.get("isBase64Encoded") is True
-        body = read_body(event.get("body"), headers, is_base64=is_base64, takes_gzip=takes_gzip)
+        if sent := event.get("body"):
+            is_base64 = event.get("isBase64Encoded") is True
+            body = read_body(sent, headers, is_base64=is_base64, takes_gzip=takes_gzip)
     elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
         _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
-    api_key = read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1])
+    keys = everything.get(API_KEY)
+    api_key = read_api_key(context, headers, keys[-1] if keys else "")
     stage = read_stage(context)
     return make(Request, (method, route, headers, query, params, api_key, stage, body, context, None))
 

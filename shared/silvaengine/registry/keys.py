@@ -129,17 +129,18 @@ class Keys:
         return key_access
 
     def _key_access(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
-        def load() -> KeyAccess:
-            is_known: bool | None = self._refusals.get((endpoint_id, row_key))
-            if is_known is not None:
-                raise _refusal(endpoint_id, row_key, is_known=is_known)
-            return self._load_key_access(endpoint_id, row_key, area, stage)
-
         since = self._generation.unknown_since
         is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
         if is_unchecked and row_key != DEFAULT_API_KEY:
             return self._load_key_access(endpoint_id, row_key, area, stage)
-        return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
+        key = ("connection", endpoint_id, row_key, area, stage)
+        return self._memory.get_or_load(key, self._load_unrefused, endpoint_id, row_key, area, stage)
+
+    def _load_unrefused(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
+        is_known: bool | None = self._refusals.get((endpoint_id, row_key))
+        if is_known is not None:
+            raise _refusal(endpoint_id, row_key, is_known=is_known)
+        return self._load_key_access(endpoint_id, row_key, area, stage)
 
     def _load_key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)

@@ -150,12 +150,12 @@ class Registry:
         entry = key_access.functions.get(name)
         if entry is not None:
             key = ("function", key_access.key_row_endpoint, key_access.api_key, name)
-            return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+            return self._memory.get_or_load(key, self._load_function, entry, name)
         if not key_access.packages:
             raise _not_listed(key_access, name)
         # Of this endpoint, where the key row may be common: it may be pinned to a release.
         key = ("published", key_access.endpoint_id, key_access.api_key, name)
-        return self._memory.get_or_load(key, lambda: self._load_published(key_access, name))
+        return self._memory.get_or_load(key, self._load_published, key_access, name)
 
     def client_function(self, key_access: KeyAccess, name: str) -> Function:
         """Return one of the functions that a key opens to clients; raises like ``resolve``."""
@@ -234,7 +234,7 @@ class Registry:
         The ARN of a version of a package's Lambda pins a published one to that release. Raises like
         ``resolve``; also NotFoundError where the release is gone.
         """
-        return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
+        return self._memory.get_or_load(("entry", entry, name), self._load_function, entry, name)
 
     def _load_function(self, entry: FunctionEntry, name: str) -> Function:
         arn = entry.aws_lambda_arn
@@ -280,7 +280,7 @@ class Registry:
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Return the rows of an endpoint's hooks, whether active or not."""
-        return self._memory.get_or_load(("hooks", endpoint_id), lambda: self._rows.hooks(endpoint_id))
+        return self._memory.get_or_load(("hooks", endpoint_id), self._rows.hooks, endpoint_id)
 
     def find_settings(self, setting_id: str) -> Row:
         """Return what ``settings`` returns, an empty row if the id has no rows; it is kept in memory."""
