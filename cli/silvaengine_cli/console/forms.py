@@ -45,7 +45,7 @@ def whole_field(parameters: Sequence[Mapping[str, Any]], form: Mapping[str, str]
     """Return the one field for all parameters of a function of which at most their names are known."""
     empty = {each["name"]: None for each in parameters if each["required"]}
     value = form.get(WHOLE, json.dumps(empty, indent=2))
-    return Field(WHOLE, "Parameters, a JSON object", "json", is_required=True, value=value)
+    return Field(WHOLE, "Parameters (JSON object)", "json", is_required=True, value=value)
 
 
 def read_params(fields: Sequence[Field]) -> dict[str, Json]:
@@ -57,7 +57,7 @@ def read_params(fields: Sequence[Field]) -> dict[str, Json]:
     if [field.name for field in fields] == [WHOLE]:
         params = _read(fields[0])
         if not isinstance(params, dict):
-            raise ValueError("The parameters are a JSON object: {…}.")
+            raise ValueError("Parameters are a JSON object: {…}.")
         return params
     return {field.label: _read(field) for field in fields if field.kind == "checkbox" or field.value}
 

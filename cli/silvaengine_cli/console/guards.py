@@ -64,9 +64,9 @@ class Guards:
 
     def _refusal(self, request: Request) -> Response | None:
         if _host(request) != HOST:
-            return _refused(f"The console answers to {HOST} alone. " + OPEN_AGAIN)
+            return _refused(f"The console answers at {HOST} only. " + OPEN_AGAIN)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return _refused("Another site led here. " + OPEN_AGAIN)
+            return _refused("This request comes from another site. " + OPEN_AGAIN)
         cookie = f"silvaengine-console-{request.url.port}"  # several consoles have one each
         if (given := request.query_params.get("token")) is not None:
             if not _are_equal(given, self._token):
@@ -83,17 +83,17 @@ class Guards:
         if request.method in ("GET", "HEAD"):
             return None
         if request.headers.get("origin") != f"http://{request.headers['host']}":
-            return _refused("Another site sent this.")
+            return _refused("This form comes from another site.")
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > MOST_BYTES:
-                return PlainTextResponse("A form has a megabyte at most.", 413)
+                return PlainTextResponse("A form may have 1 MB.", 413)
         fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
         request.state.form = {name: values[-1] for name, values in fields.items()}
         given = request.headers.get("x-csrf-token") or request.state.form.pop("csrf", "")
         if not _are_equal(given, self._csrf):
-            return _refused("The page is an old one: load it again.")
+            return _refused("This page is out of date: reload it.")
         return None
 
     def _refused_guess(self) -> Response:

@@ -4,7 +4,7 @@ import shlex
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from secrets import token_urlsafe
 from threading import Thread
 
@@ -62,14 +62,8 @@ class Session:
     @cached_property
     def recent(self) -> Kept[tuple[list[Line], int]]:
         """The lines of the last hour, as ``RecentLines`` has them."""
-        return Kept(self._read_recent, pause_of(self.deployment) / 2)
-
-    def _read_recent(self) -> tuple[list[Line], int]:
-        return self._recent_lines.read()
-
-    @cached_property
-    def _recent_lines(self) -> RecentLines:
-        return RecentLines(self.deployment)
+        read_first = cache(lambda: RecentLines(self.deployment))
+        return Kept(lambda: read_first().read(), pause_of(self.deployment) / 2)
 
     @property
     def _state_seconds(self) -> float:

@@ -26,7 +26,7 @@ type Context = Mapping[str, Any]
 type Show = Callable[[Session, Request], Context]
 """Reads what a template shows; runs in a thread, and may raise what commands raise."""
 type Look = Callable[[], str]
-"""Returns the HTML of what is new, an empty text for nothing; runs in a thread."""
+"""Returns the HTML of what is new, an empty text for nothing, or all anew; runs in a thread."""
 type Watch = Callable[[Session, Request], Look]
 
 NAVIGATION = {
@@ -89,9 +89,11 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
 def check_change(session: Session, request: Request) -> None:
     """Raise HTTPException unless a form may change something: in production it has the stack's name."""
     if not session.may_write:
-        raise HTTPException(403, "This console only reads: start it with --write.")
+        raise HTTPException(403, "This console is read-only: start it with --write.")
     if session.is_production and request.state.form.get("stack") != session.deployment.stack:
-        raise HTTPException(403, f"Nothing was done: type the stack's name, {session.deployment.stack}.")
+        raise HTTPException(
+            403, f"Nothing was changed: type the stack's name, {session.deployment.stack}, to confirm."
+        )
 
 
 def live(path: str, watch: Watch) -> Route:
@@ -100,17 +102,20 @@ def live(path: str, watch: Watch) -> Route:
     html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the epoch millisecond of its
     look, so that after a lost connection the header Last-Event-ID says since when nothing was seen; a window
     that was hidden meanwhile says it in the query. What fails is said by an event `failure`, and is tried
-    again; an event `nothing` says that it works.
+    again; an event `nothing` says that it works, and that nothing is new.
     """
 
     async def events(request: Request) -> AsyncIterator[str]:
-        look: Look | None = None
+        look, last = None, ""
         while True:
             now = f"id: {int(time.time() * 1000)}\n"
             try:
                 if look is None:
                     look = await run_in_threadpool(watch, _session(request), request)
-                text = now + (_event("message", await run_in_threadpool(look)) or "event: nothing\ndata:\n")
+                before, last = last, await run_in_threadpool(look)
+                text = now + (
+                    _event("message", last) if last not in ("", before) else "event: nothing\ndata:\n"
+                )
             except known_errors() as error:  # nothing was seen of this time: it has no id
                 text = _event("failure", plain(failure_text(error)))
             yield f"{text}\n"
@@ -152,7 +157,7 @@ async def show_error(request: Request, error: Exception) -> Response:
     elif isinstance(error, known_errors()):
         reason, status = failure_text(error), 404 if isinstance(error, click.ClickException) else 502
     else:
-        reason, status = "The console failed; the terminal in which it runs says why.", 500
+        reason, status = "The console failed: see the terminal in which it runs.", 500
     return render(request, "error.html", {"reason": reason}, status)
 
 
@@ -174,16 +179,8 @@ def _visible(value: object) -> object:
 
 def _moment(seconds: float) -> Markup:
     """Return epoch seconds as a time in UTC, which the browser shows in its own zone."""
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    return Markup('<time datetime="{0}">{0}</time>').format(text)
-
-
-def _clock(milliseconds: int) -> Markup:
-    """Return epoch milliseconds as a time of day, with its date where that isn't today."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return Markup('<time datetime="{}" data-clock>{}</time>').format(
-        at.isoformat(timespec="milliseconds"), at.strftime("%H:%M:%S")
-    )
+    at = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at.isoformat(), at)
 
 
 _TEMPLATES = Environment(
@@ -194,5 +191,6 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters |= {"moment": _moment, "clock": _clock}
+_TEMPLATES.filters |= {"moment": _moment}
+_TEMPLATES.globals["parts"] = _TEMPLATES.get_template("parts.html").module
 _TEMPLATES.policies["json.dumps_kwargs"] = {}  # in their own order, which is that of a chart's colours

@@ -3,6 +3,7 @@
 Unlike ``silvaengine.aws.table_client`` it keeps numbers as decimals: rows are compared and written back.
 """
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
@@ -18,7 +19,7 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.equality import same
 
 BATCHES = Backoff(0.1, 8)
-PART_MEGABYTES = 20  # a call of DynamoDB reads one at most
+PART_SECONDS = 0.15  # after which no further megabyte is read: a page is to be there within 0.3 s
 
 type Key = tuple[str, ...]
 
@@ -95,7 +96,8 @@ class RegistryTables:
     ) -> tuple[list[Row], Key | None]:
         """Return rows in the table's own order, and the key after which there may be more, None at its end.
 
-        No more than PART_MEGABYTES are read: from a table that has little of what is wanted it is soon back.
+        Each call of DynamoDB reads a megabyte at most, and none begins after PART_SECONDS: from a table that
+        has little of what is wanted it is soon back.
 
         Args:
             table: the table.
@@ -113,7 +115,8 @@ class RegistryTables:
             "ExpressionAttributeValues": to_item(asked),
         }
         found, begin = list[Row](), after and dict(zip(table.key_names, after, strict=True))
-        for _ in range(PART_MEGABYTES):
+        end = time.monotonic() + PART_SECONDS
+        while True:
             page = self._dynamodb.scan(
                 TableName=self._prefix + table.name,
                 ConsistentRead=True,
@@ -124,7 +127,7 @@ class RegistryTables:
             )
             found += map(from_item, page["Items"])
             begin = from_item(page.get("LastEvaluatedKey", {}))
-            if len(found) >= most or not begin:
+            if len(found) >= most or not begin or time.monotonic() > end:
                 break
         last = found[most - 1] if len(found) > most else begin
         return found[:most], table.key_of(last) if last else None

@@ -100,8 +100,8 @@ def test_a_long_list_comes_in_parts(console: Visitor, deployment: Deployment) ->
         *[f"f02{n}" for n in range(1, 10)],
         "f102",
     ]
-    assert "None is as asked" in console.get("/functions?text=x").text
-    assert "None is as asked" in console.get("/functions?area=admin").text
+    assert "No matching function" in console.get("/functions?text=x").text
+    assert "No matching function" in console.get("/functions?area=admin").text
     assert "silvaengine publish" in empty
 
 
@@ -109,12 +109,13 @@ def test_a_search_goes_on_in_a_large_table(
     console: Visitor, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page looks at so much of it, and says that there is more."""
-    monkeypatch.setattr(registry_tables, "PART_MEGABYTES", 1)
+    monkeypatch.setattr(registry_tables, "PART_SECONDS", 0)
     for name in "abcd":
         add(deployment, name, "x" * 390_000)
     page = console.get("/functions?text=d").text
-    assert (listed(page), "None so far" in page) == ([], True)
+    assert (listed(page), "Nothing found so far" in page) == ([], True)
     assert listed(console.get(more(page)).text) == ["d"]
+    assert console.get("/functions?after=x").status == 400
 
 
 def test_a_tenant_s_key_opens_some(console: Visitor, deployment: Deployment) -> None:

@@ -32,7 +32,7 @@ def test_an_empty_deployment_says_what_to_do(console: Visitor) -> None:
     assert "Reading the last hour" in console.get("/").text
     whole = console.get("/?whole=1").text
     assert "silvaengine invoke" in whole
-    assert "What next" not in whole
+    assert "Needs attention" not in whole
 
 
 def test_it_shows_what_status_shows(console: Visitor, deployment: Deployment, written: Written) -> None:
@@ -62,7 +62,7 @@ def test_it_names_first_what_is_wrong(console: Visitor, deployment: Deployment, 
     page = console.get("/?whole=1").text
     assert "<strong>1 dead job</strong>" in page
     assert 'href="/jobs?state=dead"' in page
-    assert f"{STACK}-pkg-loud</strong> rings. &lt;img" in page
+    assert f"{STACK}-pkg-loud</strong> is in alarm. &lt;img" in page
     assert "<img src=x" not in page
     assert page.count("&lt;img src=x onerror=alert(1)&gt;") == 4
     cloudwatch.delete_alarms(AlarmNames=[f"{STACK}-pkg-loud"])
@@ -72,7 +72,7 @@ def test_a_live_part_says_what_changes_alone(console: Visitor, written: Written)
     """Once, and anew when a call came."""
     with console.listen("/overview/numbers") as events:
         first = b"".join(iter(events.readline, b"\n")).decode()
-        assert "Nothing was called" in first
+        assert "No calls yet" in first
         written.put_records("HttpGateway", CALLED | {"total_ms": 9}, later=-50)
         later = (b"".join(iter(events.readline, b"\n")).decode() for _ in range(10))
         assert any(">acme</a>" in event for event in later)

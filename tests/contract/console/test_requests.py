@@ -23,6 +23,8 @@ EVIL = '"><img src=x onerror=alert(1)>'
 OK = {**CALL, "status": 200, "request_id": "b" * 32, "endpoint_id": "beta", "function": "order"}
 OK.pop("error")
 
+AT_ONCE = "/requests?follow=no"
+
 assert STACK  # by which the fixture `deployment` names the stack
 
 
@@ -52,7 +54,7 @@ def next_event(response: HTTPResponse) -> dict[str, str]:
 
 def test_the_newest_is_first_with_its_records_below(written: Written, console: Visitor) -> None:
     """A traceback stands under the line of its request, whichever Lambda wrote it."""
-    page = console.get("/requests").text
+    page = console.get(AT_ONCE).text
     assert stories(page) == ["b" * 32, "a" * 32]
     assert page.index("/core/acme/hello") < page.index("It failed") < page.index("KeyError: 1")
 
@@ -87,34 +89,36 @@ def test_what_cannot_be_asked_for_is_said(written: Written, console: Visitor, as
 
 def test_an_empty_list_says_what_to_do(console: Visitor) -> None:
     """A stack that has written nothing yet is no error."""
-    page = console.get("/requests")
-    assert page.status == 200
-    assert "call a function" in page.text
+    with console.listen("/requests/live") as events:
+        assert "Call a function" in next_event(events)["data"]
+    page = console.get(AT_ONCE)
+    assert (page.status, "Call a function" in page.text) == (200, True)
 
 
 def test_new_lines_come_by_themselves(written: Written, console: Visitor) -> None:
-    """Those that the page may lack, then those since; after a lost connection from where it was."""
-    with console.listen(f"/requests/live?endpoint=beta&from={written.now}") as events:
-        assert stories(next_event(events)["data"]) == ["b" * 32]  # ten seconds late at the most
+    """The last ones, then those since; after a lost connection from where it was."""
+    assert stories(console.get("/requests").text) == []
+    with console.listen("/requests/live?endpoint=beta") as events:
+        assert stories(next_event(events)["data"]) == ["b" * 32]
         written.put_records("HttpGateway", {**OK, "request_id": "c" * 32}, {**CALL, "request_id": "d" * 32})
         while not (event := next_event(events)).get("data"):
             pass
         assert stories(event["data"]) == ["c" * 32]
-    with console.listen(
-        f"/requests/live?from={written.now + 60_000}", **{"Last-Event-ID": event["id"]}
-    ) as events:
+    with console.listen("/requests/live", **{"Last-Event-ID": event["id"]}) as events:
         assert stories(next_event(events)["data"]) == ["d" * 32, "c" * 32]
 
 
 def test_what_is_skipped_is_said(written: Written, console: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a link that leads to it: a page that is slow, or was away, loses nothing in silence."""
     monkeypatch.setattr(requests, "MOST_LINES", 2)
-    for number in range(5):
-        written.put_records("HttpGateway", {**OK, "request_id": f"{number:032}"}, later=number)
-    with console.listen(f"/requests/live?from={written.now}&function=order") as events:
-        data = next_event(events)["data"]
+    with console.listen("/requests/live?function=order") as events:
+        assert stories(next_event(events)["data"]) == ["b" * 32]
+        for number in range(5):
+            written.put_records("HttpGateway", {**OK, "request_id": f"{number:032}"}, later=number)
+        while not (data := next_event(events).get("data")):
+            pass
     assert stories(data.replace("&amp;", "&")) == [f"{4:032}", f"{3:032}"]
-    assert "4 lines before these" in data
+    assert "3 more lines" in data
     (link,) = re.findall('href="(/requests[?][^"]+)"', data)
     page = console.get(link.replace("&amp;", "&")).text
     assert stories(page) == [f"{2:032}", f"{1:032}", f"{0:032}", "b" * 32]
@@ -159,9 +163,9 @@ def test_whatever_is_written_is_text(written: Written, console: Visitor) -> None
     record = {"message": EVIL, "level": EVIL, "traceback": EVIL, "request_id": REQUEST, "trace_id": TRACE}
     written.put_records("HttpGateway", record, evil, later=-5_000)
     written.put("Worker", EVIL, later=-5_000)
-    with console.listen(f"/requests/live?from={written.now}") as events:
+    with console.listen("/requests/live") as events:
         live = next_event(events)["data"]
-    listed, story = console.get("/requests").text, console.get(f"/requests/{REQUEST}").text
+    listed, story = console.get(AT_ONCE).text, console.get(f"/requests/{REQUEST}").text
     for text in (live, listed, story, console.get(f"/requests?{urlencode({'endpoint': EVIL})}").text):
         assert "<img src=x" not in text
         assert "&lt;img src=x" in text
@@ -171,7 +175,7 @@ def test_a_long_message_is_whole_in_its_story(written: Written, console: Visitor
     """In the list its beginning is shown, and how much more there is."""
     record = {"message": "x" * 6000 + "end", "request_id": REQUEST, "trace_id": TRACE}
     written.put_records("packages/shop", record, WORKER, later=-5_000)
-    assert "xx… and 1,003 characters more" in console.get("/requests").text
+    assert "xx… and 1,003 characters more" in console.get(AT_ONCE).text
     assert "xxend" in console.get(f"/requests/{REQUEST}").text
 
 
@@ -179,7 +183,7 @@ def test_t13_no_secret_that_a_function_prints_is_shown(written: Written, console
     """What looks like one is redacted, as the commands do it."""
     told = [{**FAILED, "message": text, "request_id": REQUEST, "trace_id": TRACE} for text in TEXTS.values()]
     written.put_records("packages/shop", *told, WORKER, later=-5_000)
-    for path in ("/requests", f"/requests/{REQUEST}"):
+    for path in (AT_ONCE, f"/requests/{REQUEST}"):
         page = console.get(path).text
         assert "redacted" in page
         assert [kind for kind in found_in(page) if kind != "setting"] == []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from silvaengine.registry.packages import call_of
@@ -31,6 +32,7 @@ from silvaengine_cli.http import HttpResponse
 from silvaengine_cli.registry.catalogue import find_functions, functions_of_key, keys_of, read_function
 from silvaengine_cli.registry.model import EXECUTION
 from silvaengine_cli.registry.rows import Row, mask
+from silvaengine_cli.registry.tables import Key
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
@@ -51,11 +53,12 @@ def show(session: Session, request: Request) -> Context:
         wanted = [row for row in opened if asked["text"] in row["function"] and equal.items() <= row.items()]
         rows, after = part_of(wanted, lambda row: str(row["function"]), after)
     else:
-        last = after.partition(" ")[::2] if after else None
+        last = _last(after) if after else None
         rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last)
         after = " ".join(following) if following else None
-    masked = {name: mask(row_key) for name, row_key in keys.items()}
-    return {"rows": rows, "after": after, "asked": asked, "keys": masked, "address": _address}
+    masked = {name: "no key" if name == "public" else mask(key) for name, key in keys.items()}
+    shown = {"rows": rows, "after": after, "asked": asked, "keys": masked}
+    return {**shown, "address": _address, "methods_of": _methods}
 
 
 def show_one(session: Session, request: Request) -> Context:
@@ -69,15 +72,16 @@ def show_one(session: Session, request: Request) -> Context:
     names = [] if is_typed else said.get("parameters", ())
     fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
     headers = fields_of(said.get("headers") or NOTHING, form, HEADER)
-    methods = list(config.get("methods") or ["POST", "GET"])
+    methods = _methods(config)
     return {
         "row": row,
-        "config": config,
+        "is_internal": bool(config.get("internal")),
         "said": said,
-        "facts": _facts(row, config),
+        "facts": {"methods": " ".join(methods), **_facts(row, config)},
         "methods": methods,
         "reads": methods == ["GET"],
         "is_typed": is_typed,
+        "as_json": as_json,
         "type_text": type_text,
         "fields": [*headers, *fields],
         "form": form,
@@ -89,6 +93,18 @@ def show_one(session: Session, request: Request) -> Context:
 
 def _order(key: str) -> tuple[bool, str]:
     return key != "public", key
+
+
+def _last(after: str) -> Key:
+    """Return the key that an address has of the last row shown; raise HTTPException where it has none."""
+    arn, _, name = after.partition(" ")
+    if not (arn and name):
+        raise HTTPException(400, "This address is damaged: ?after= isn't from a link of this page.")
+    return arn, name
+
+
+def _methods(config: Mapping[str, Any]) -> list[str]:
+    return list(config.get("methods") or ["POST", "GET"])
 
 
 def _address(row: Row) -> str:
@@ -109,11 +125,8 @@ def _facts(row: Row, config: Mapping[str, Any]) -> dict[str, object]:
         **{name: config.get(name) for name in EXECUTION},
     }
     words = {True: "yes", False: "no"}
-    return {
-        name: words[value] if isinstance(value, bool) else value
-        for name, value in facts.items()
-        if value not in (None, "")
-    }
+    shown = {name: value for name, value in facts.items() if value not in (None, "")}
+    return {name: words[value] if isinstance(value, bool) else value for name, value in shown.items()}
 
 
 def _call(

@@ -17,12 +17,12 @@ from silvaengine_cli.status.state import State
 CHARTED = ("http", "worker", "websocket", "tasks")
 """The services that have a colour."""
 CHARTS = {
-    "Calls a minute": ("calls", ""),
-    "p50: half of the calls took at most": ("p50_ms", "ms"),
-    "p99: of a hundred calls 99 took at most": ("p99_ms", "ms"),
-    "Failed calls a minute": ("failed", ""),
-    "Refused calls a minute (4xx)": ("refused", ""),
-    "Cold starts a minute": ("cold_starts", ""),
+    "Calls per minute": ("calls", ""),
+    "Latency, p50": ("p50_ms", "ms"),
+    "Latency, p99": ("p99_ms", "ms"),
+    "Failed calls per minute": ("failed", ""),
+    "Refused calls per minute (4xx)": ("refused", ""),
+    "Cold starts per minute": ("cold_starts", ""),
 }
 TOP = 5  # of functions and tenants
 
@@ -42,24 +42,12 @@ def show(session: Session, request: Request) -> Context:
 
 def watch_state(session: Session, _request: Request) -> Look:
     """Return what looks at tables, queues and alarms."""
-    return _changed(lambda: _state(session.state()))
+    return lambda: _state(session.state())
 
 
 def watch_numbers(session: Session, _request: Request) -> Look:
     """Return what looks at the lines of the last hour."""
-    return _changed(lambda: _numbers(session.recent()))
-
-
-def _changed(look: Look) -> Look:
-    """Return a look that returns nothing where nothing has changed."""
-    last = ""
-
-    def look_again() -> str:
-        nonlocal last
-        before, last = last, look()
-        return "" if last == before else last
-
-    return look_again
+    return lambda: _numbers(session.recent())
 
 
 def _state(state: State) -> str:

@@ -31,80 +31,70 @@ KEPT_LINES = 1000  # in a page
 MOST_CHARACTERS = 5000  # of a message or a traceback, but in its story
 NAMES = ("endpoint", "function", "service", "status", "request", "errors", "since")
 """What is asked for, as options of `silvaengine logs` name it."""
+SERVICE_NAMES = {"": "all"} | {name: name for name in sorted(SERVICES.values())}
 API_KEY = '"x-api-key: $API_KEY"'
+
+
+HELPERS = {"tone_of": tone_of, "kind_of": kind_of, "path_of": path_of}
+"""What the templates say of lines as the commands do."""
 
 
 class Row(NamedTuple):
     """A line as the page shows it."""
 
     line: Line
-    tone: str
-    kind: str
-    path: str
-    status: str
-    is_cold: bool
-    error: str
-    story: str
-    """The id by which its story is found; empty where it has none."""
-    message: str
-    traceback: str
     is_below: bool
     """Whether it is a record below its request's line."""
-
-
-class Bar(NamedTuple):
-    """A span as the page draws it, in per cent of the trace's time."""
-
-    span: Span
-    row: Row
-    depth: int
-    at: float
-    """Milliseconds from the trace's begin."""
-    notes: str
-    begin: float
-    width: float
-    records: Sequence[Row]
+    story: str
+    """The id by which its trace is found; empty where it has none."""
+    message: str
+    traceback: str
 
 
 def show(session: Session, request: Request) -> Context:
-    """Return the last requests of a time that are asked for, the newest first."""
-    query, now = request.query_params, int(time.time() * 1000)
+    """Return what is asked for; the live part brings it, unless `?follow=no` or `?until=` asks for a time."""
+    query = request.query_params
     asked = {name: query[name].strip() for name in NAMES if query.get(name, "").strip()}
-    context: dict[str, Any] = {"asked": asked, "since": asked.get("since", SINCE), "now": now}
-    context |= {"services": sorted({*SERVICES.values()}), "most": KEPT_LINES, "skipped": 0, "is_open": False}
+    is_live = "until" not in query and query.get("follow") != "no"
+    context: dict[str, Any] = {"asked": asked, "services": SERVICE_NAMES, "most": KEPT_LINES}
     try:
-        choice, since = _choice(asked), _since(context["since"])
+        choice, since = _choice(asked), _since(asked.get("since", SINCE))
     except click.UsageError as error:
         return context | {"refusal": error.format_message()}
-    until, reader = _milliseconds(query.get("until")), LogReader.of(session.deployment)
-    groups, earlier = last_lines(reader, choice, since, until, MOST_REQUESTS)
-    is_live = "until" not in query and query.get("follow") != "no"
     command = session.command("logs", *_options(asked), *(["--follow"] if is_live else []))
-    found = {"rows": _newest_first(groups), "earlier": earlier, "is_live": is_live}
-    return context | found | {"refusal": None, "command": command}
+    context |= {"refusal": None, "command": command, "is_live": is_live}
+    if is_live:
+        return context
+    reader, until = LogReader.of(session.deployment), _milliseconds(query.get("until"))
+    return context | _lines(asked, *last_lines(reader, choice, since, until, MOST_REQUESTS))
 
 
 def watch(session: Session, request: Request) -> Look:
-    """Return what looks for requests that are new since the page was made, or since its last event."""
+    """Return what looks for the last requests and then for new ones, or since a lost connection."""
     query = request.query_params
     asked = {name: query[name] for name in NAMES if name in query}
-    choice = _choice(asked)
-    seen = _milliseconds(request.headers.get("last-event-id") or query.get("from"))
+    choice, since = _choice(asked), _since(asked.get("since", SINCE))
+    seen = _milliseconds(request.headers.get("last-event-id"))
+    reader = LogReader.of(session.deployment)
     tail = LogTail(
-        LogReader.of(session.deployment),
+        reader,
         pattern=choice.pattern,
-        since=seen and seen - LATE_MS,  # the page knows those that it has
+        since=(seen or int(time.time() * 1000)) - LATE_MS,  # the page knows those that it has
         wants=lambda line: not line.is_invocation or choice.wants(line),
         most=MOST_READ,
     )
 
     def look() -> str:
+        nonlocal seen
         lines = tail.new_lines()
+        if seen is None:  # what was written since the tail's look comes by its next one, too
+            last = last_lines(reader, choice, since, None, MOST_REQUESTS)
+            seen = 0
+            return render_part("lines.html", **_lines(asked, *last))
         found = grouped_lines(lines, choice)
         shown, until = last_requests(found, MOST_LINES, lines[0].timestamp + 1 if tail.skipped else 0)
         skipped = tail.skipped + sum(map(len, found)) - sum(map(len, shown))
-        context = {"asked": asked, "skipped": skipped, "until": until, "is_open": False}
-        return render_part("lines.html", rows=_newest_first(shown), **context)
+        return render_part("lines.html", **_lines(asked, shown, until, skipped))
 
     return look
 
@@ -112,17 +102,35 @@ def watch(session: Session, request: Request) -> Look:
 def show_story(session: Session, request: Request) -> Context:
     """Return what ran for a request, a trace or a job, as bars, with what was logged in each."""
     id_, since = request.path_params["id"], request.query_params.get("since", STORY_SINCE)
-    context = {"id": id_, "since": since, "is_open": True}
-    context |= {"command": session.command("trace", id_, "--since", since)}
+    command = session.command("trace", id_, "--since", since)
+    context = {"id": id_, "since": since, "command": command, "traces": (), "refusal": None, "is_open": True}
     try:
         begin = _since(since)
         check_id(id_)
         found = find_traces(LogReader.of(session.deployment), session.deployment, id_, begin)
-    except (click.ClickException, ValueError) as error:
-        said = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        return context | {"refusal": said, "traces": ()}
+    except click.ClickException as error:
+        return context | {"refusal": error.format_message()}
+    except ValueError as error:
+        return context | {"refusal": str(error)}
     traces = [_trace(name, spans, session) for name, spans in found.items()]
-    return context | {"refusal": None, "traces": traces}
+    return context | HELPERS | {"traces": traces}
+
+
+def _lines(
+    asked: Mapping[str, str], groups: Iterable[Sequence[Line]], until: int | None, skipped: int | None = None
+) -> dict[str, Any]:
+    """Return what the template of lines shows: the newest request first, its records below it.
+
+    Where there are earlier ones they are those ``until`` then. ``skipped`` counts lines that came since the
+    last look; for a page's first lines it is None.
+    """
+    rows = [
+        _row(line, is_below=group[0].is_invocation and line is not group[0])
+        for group in reversed([*groups])
+        for line in group
+    ]
+    facts = {"asked": asked, "since": asked.get("since", SINCE), "until": until, "skipped": skipped}
+    return {"rows": rows, "is_open": False, **facts, **HELPERS}
 
 
 def _choice(asked: Mapping[str, str]) -> Choice:
@@ -152,15 +160,6 @@ def _options(asked: Mapping[str, str]) -> list[str]:
     return [text for pair in pairs for text in pair]
 
 
-def _newest_first(groups: Iterable[Sequence[Line]]) -> list[Row]:
-    """Return rows, those of a request in their order."""
-    return [
-        _row(line, is_below=group[0].is_invocation and line is not group[0])
-        for group in reversed([*groups])
-        for line in group
-    ]
-
-
 def _row(line: Line, *, is_below: bool = False, project: Path | None = None) -> Row:
     """Return a line's row; in a story, for which the project is given, it is whole."""
     record = line.record
@@ -172,17 +171,7 @@ def _row(line: Line, *, is_below: bool = False, project: Path | None = None) -> 
     except ValueError:
         story = ""
     return Row(
-        line=line,
-        tone=tone_of(line),
-        kind=kind_of(record) if line.is_invocation else "",
-        path=path_of(record) if line.is_invocation else "",
-        status=str(record.get("status", "")),
-        is_cold=bool(record.get("cold_start")),
-        error=str(record.get("error") or record.get("error_type") or ""),
-        story=story,
-        message=_cut(str(record.get("message", "")), most),
-        traceback=_cut(own_frames(trace), most),
-        is_below=is_below,
+        line, is_below, story, _cut(str(record.get("message", "")), most), _cut(own_frames(trace), most)
     )
 
 
@@ -191,28 +180,21 @@ def _cut(text: str, most: int) -> str:
 
 
 def _trace(name: str, spans: Sequence[Span], session: Session) -> dict[str, Any]:
-    begin = min(span.begin for span in spans)
-    took = max(span.end for span in spans) - begin
-    bars = [_bar(depth, span, begin, took) for depth, span in in_order(spans)]
+    begin, project = min(span.begin for span in spans), Path.cwd()
     knows_url = session.deployment.has_output("ApiUrl")
     calls = (_as_curl(each, session) for each in spans if knows_url and "method" in each.record)
     return {
         "id": name,
-        "begin": begin / 1000,
-        "took": took,
+        "begin": begin,
+        "took": max(span.end for span in spans) - begin,
         "lambdas": len({span.line.function for span in spans}),
         "cold": sum(bool(span.record.get("cold_start")) for span in spans),
-        "bars": bars,
+        "spans": [
+            (depth, span, notes(span), [_row(line, is_below=True, project=project) for line in span.records])
+            for depth, span in in_order(spans)
+        ],
         "curl": next(calls, None),
     }
-
-
-def _bar(depth: int, span: Span, begin: float, took: float) -> Bar:
-    share = 100 / max(took, 1)
-    at, project = span.begin - begin, Path.cwd()
-    records = [_row(line, is_below=True, project=project) for line in span.records]
-    width = max(span.milliseconds * share, 0.5)
-    return Bar(span, _row(span.line), depth, at, notes(span), at * share, width, records)
 
 
 def _as_curl(span: Span, session: Session) -> str:

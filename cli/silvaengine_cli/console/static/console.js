@@ -6,8 +6,7 @@ const charts = new Set();
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const moment = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
-const longAgo = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
 
@@ -26,9 +25,8 @@ function start(part) {
     for (const time of all("time[datetime]:not([title])")) {
         time.title = time.dateTime;
         const date = new Date(time.dateTime);
-        const isToday = "clock" in time.dataset && date.toDateString() === new Date().toDateString();
-        const format = isToday ? timeOfDay : Date.now() - date < 300 * 86_400_000 ? moment : longAgo;
-        time.textContent = format.format(date);
+        const isToday = date.toDateString() === new Date().toDateString();
+        time.textContent = (isToday ? timeOfDay : moment).format(date);
     }
     for (const button of all("[data-theme-switch]")) {
         button.hidden = false;
@@ -44,15 +42,12 @@ function switchTheme() {
     for (const chart of charts) chart.redraw();
 }
 
-/** Appends what is new to an element, puts it first or replaces what is there: data-live-most, -first, -replace. */
+/** Puts what is new first, up to data-live-most elements, or with data-live-replace in the place of what is there. */
 function follow(part) {
-    const { live, liveMost = 1000, liveFirst, liveReplace } = part.dataset;
-    const isFirst = liveFirst !== undefined;
-    const gone = document.createElement("p");
-    let count = 0;
-    const trouble = document.createElement("p");
+    const { live, liveMost, liveReplace } = part.dataset;
+    const [trouble, gone] = ["failure", "quiet"].map((name) => Object.assign(document.createElement("p"), { className: name }));
     trouble.setAttribute("role", "status");
-    trouble.className = "failure";
+    let count = 0, source, last = "";
     const say = (text) => {
         trouble.textContent = text;
         if (text) part.before(trouble);
@@ -61,25 +56,22 @@ function follow(part) {
     const show = (html) => {
         const added = document.createElement("template");
         added.innerHTML = html;
-        const isAtEnd = !isFirst && liveReplace === undefined && innerHeight + scrollY >= document.body.scrollHeight - 40;
-        // After a lost connection lines may come again.
-        if (liveReplace === undefined)
-            for (const each of [...added.content.children]) if (document.getElementById(each.id)) each.remove();
         const news = [...added.content.children];
-        if (liveReplace !== undefined) replace(part, news);
-        else part[isFirst ? "prepend" : "append"](...news);
-        const old = isFirst ? [...part.children].slice(liveMost) : [...part.children].slice(0, -liveMost);
-        forget(old);
-        count += old.length;
-        gone.textContent = `${count.toLocaleString()} older lines have left this page: Pause has them all.`;
-        if (count && isFirst) part.after(gone);
+        if (liveReplace === undefined) add(news.filter(({ id }) => !document.getElementById(id)));
+        else replace(part, news);
         news.forEach((each) => {
             start(each);
             htmx.process(each);
         });
-        if (isAtEnd) scrollTo(0, document.body.scrollHeight);
     };
-    let source, last = "";
+    const add = (news) => { // after a lost connection lines come again: those are left out
+        part.prepend(...news);
+        const old = [...part.children].slice(liveMost);
+        forget(old);
+        count += old.length;
+        gone.textContent = `${count.toLocaleString()} older lines were removed from this page: Pause shows them all.`;
+        if (count) part.after(gone);
+    };
     const listen = () => {
         source?.close(); // a browser has six connections to a host, for all of its windows
         if (document.hidden) return;
@@ -87,7 +79,7 @@ function follow(part) {
         if (last) address.searchParams.set("last-event-id", last);
         source = new EventSource(address);
         source.onopen = () => say("");
-        source.onerror = () => say("The console doesn't answer; the page tries again. If it was ended, start it.");
+        source.onerror = () => say("The console doesn't respond; retrying. If it was stopped, start it again.");
         source.addEventListener("failure", ({ data }) => say(data));
         source.onmessage = ({ data, lastEventId }) => {
             last = lastEventId;
