@@ -34,11 +34,19 @@ class Field(NamedTuple):
 
 def fields_of(schema: Schema, form: Mapping[str, str], prefix: str = PARAM) -> list[Field]:
     """Return the fields for an object's schema, with what a form that was sent had in them."""
-    required = schema.get("required", ())
-    return [
-        _field(name, each, schema.get("$defs", {}), form, prefix, is_required=name in required)
-        for name, each in schema["properties"].items()
-    ]
+    fields = list[Field]()
+    for label, each in schema["properties"].items():
+        name, is_required, default = prefix + label, label in schema.get("required", ()), each.get("default")
+        found, is_nullable = _resolve(each, schema.get("$defs", {}))
+        kind, options = _kind(found, has_default=is_required or default is not None)
+        if is_nullable and is_required:  # null can be said in JSON alone
+            kind, options = "json", ()
+        is_text = default is None or (isinstance(default, str) and kind not in ("select", "json"))
+        shown = default or "" if is_text else json.dumps(default)
+        note = each.get("description") or found.get("description", "")
+        value = form.get(name, "" if form else shown)
+        fields.append(Field(name, label, kind, is_required, value, note, options))
+    return fields
 
 
 def whole_field(parameters: Sequence[Mapping[str, Any]], form: Mapping[str, str]) -> Field:
@@ -93,26 +101,6 @@ def type_text(schema: Schema) -> str:
         case {"type": str() as name, "format": form}:
             return f"{name} ({form})"
     return str(schema.get("type", "any"))
-
-
-def _field(
-    name: str,
-    schema: Schema,
-    definitions: Schema,
-    form: Mapping[str, str],
-    prefix: str,
-    *,
-    is_required: bool,
-) -> Field:
-    found, is_nullable = _resolve(schema, definitions)
-    kind, options = _kind(found, has_default=is_required or schema.get("default") is not None)
-    if is_nullable and is_required:  # null can be said in JSON alone
-        kind, options = "json", ()
-    default = schema.get("default")
-    shown = default if isinstance(default, str) and kind not in ("select", "json") else json.dumps(default)
-    value = form.get(prefix + name, "" if form or default is None else shown)
-    note = schema.get("description") or found.get("description", "")
-    return Field(prefix + name, name, kind, is_required, value, note, options)
 
 
 def _resolve(schema: Schema, definitions: Schema) -> tuple[Schema, bool]:

@@ -11,7 +11,7 @@ at the local engine's 127.0.0.1 don't get it. What is refused otherwise:
 
 import hmac
 from hashlib import sha256
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import click
 from starlette.datastructures import MutableHeaders
@@ -63,7 +63,7 @@ class Guards:
         await app(scope, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
-        if _host(request) != HOST:
+        if request.headers.get("host") != f"{HOST}:{request.scope['server'][1]}":
             return _refused(f"The console answers at {HOST} only. " + OPEN_AGAIN)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _refused("This request comes from another site. " + OPEN_AGAIN)
@@ -106,13 +106,6 @@ class Guards:
 def _are_equal(given: str, secret: str) -> bool:
     """Return whether they are, in a time that doesn't say how far they are."""
     return hmac.compare_digest(given.encode(), secret.encode())
-
-
-def _host(request: Request) -> str | None:
-    try:
-        return urlsplit(f"//{request.headers.get('host', '')}").hostname
-    except ValueError:
-        return None
 
 
 def _refused(reason: str) -> Response:

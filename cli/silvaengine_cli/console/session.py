@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from secrets import token_urlsafe
@@ -15,7 +14,6 @@ from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.status.recent import RecentLines
 from silvaengine_cli.status.state import State, read_state
 
-KEPT_OUTCOMES = 100
 STATE_PAUSES = 10  # after so many looks' time, what seldom changes is read anew
 
 
@@ -30,7 +28,8 @@ class Session:
 
     deployment: Deployment
     may_write: bool = False
-    _outcomes: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """What actions did, by ids that the pages after them have in their addresses."""
     _looked_at: float = field(default_factory=time.monotonic)
 
     def command(self, *arguments: str) -> str:
@@ -77,11 +76,5 @@ class Session:
     def keep_outcome(self, text: str) -> str:
         """Keep what an action did, for the page that is shown next; return its id."""
         name = token_urlsafe(8)
-        self._outcomes[name] = text
-        if len(self._outcomes) > KEPT_OUTCOMES:
-            self._outcomes.popitem(last=False)
+        self.outcomes[name] = text
         return name
-
-    def outcome(self, name: str) -> str | None:
-        """Return what an action did, None for one that isn't known any more."""
-        return self._outcomes.get(name)

@@ -58,8 +58,8 @@ class Action:
 def page(path: str, template: str, show: Show, *, posts: bool = False) -> Route:
     """Return the route of a page that a function reads for its template, by POST, too, if it ``posts``."""
 
-    async def answer(request: Request) -> Response:
-        return await run_in_threadpool(lambda: render(request, template, show(_session(request), request)))
+    def answer(request: Request) -> Response:
+        return render(request, template, show(_session(request), request))
 
     return Route(path, answer, methods=["GET", "POST"] if posts else None)
 
@@ -80,10 +80,7 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
 
-    async def answer_in_thread(request: Request) -> Response:
-        return await run_in_threadpool(answer, request)
-
-    return Route(path, answer_in_thread, methods=["GET", "POST"])
+    return Route(path, answer, methods=["GET", "POST"])
 
 
 def check_change(session: Session, request: Request) -> None:
@@ -138,7 +135,7 @@ def render(request: Request, template: str, context: Context, status: int = 200)
             request=request,
             session=session,
             navigation=NAVIGATION,
-            outcome=session.outcome(request.query_params.get("outcome", "")),
+            outcome=session.outcomes.get(request.query_params.get("outcome", "")),
             **context,
         ),
         status,

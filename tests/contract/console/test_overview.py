@@ -42,7 +42,7 @@ def test_it_shows_what_status_shows(console: Visitor, deployment: Deployment, wr
     page = console.get("/?whole=1").text
     row = re.search(r'<th scope="row">.*?>http</a>.*?</tr>', page, re.DOTALL)
     assert row
-    assert re.findall(r">([\d,]+)<", row[0]) == ["4", "0", "1", "10", "90", "4"]
+    assert re.findall(r">([\d,]+)\s*<", row[0]) == ["4", "0", "1", "10", "90", "4"]
     assert "/requests?service=http&amp;since=1h&amp;errors=on" in page
     charts = [each.replace("&#34;", '"') for each in re.findall(r'data-chart="([^"]*)"', page)]
     assert len(charts) == 6

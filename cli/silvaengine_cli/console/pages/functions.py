@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from silvaengine.registry.packages import call_of
-from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine.tables import DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
 from silvaengine_cli.console.forms import (
@@ -32,7 +32,6 @@ from silvaengine_cli.http import HttpResponse
 from silvaengine_cli.registry.catalogue import find_functions, functions_of_key, keys_of, read_function
 from silvaengine_cli.registry.model import EXECUTION
 from silvaengine_cli.registry.rows import Row, mask
-from silvaengine_cli.registry.tables import Key
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
@@ -48,12 +47,15 @@ def show(session: Session, request: Request) -> Context:
     after, keys = request.query_params.get("after"), dict[str, str]()
     if endpoint := asked["endpoint"]:
         keys = keys_of(session.deployment, endpoint)
-        asked["key"] = asked["key"] if asked["key"] in keys else min(keys, key=_order, default="")
+        if asked["key"] not in keys:
+            asked["key"] = "public" if "public" in keys else min(keys, default="")
         opened = functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []
         wanted = [row for row in opened if asked["text"] in row["function"] and equal.items() <= row.items()]
         rows, after = part_of(wanted, lambda row: str(row["function"]), after)
     else:
-        last = _last(after) if after else None
+        last = tuple(filter(None, after.split(" ", 1))) if after else None
+        if last is not None and len(last) != len(FUNCTIONS.key_names):
+            raise HTTPException(400, "The address is damaged: follow the links of the page before.")
         rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last)
         after = " ".join(following) if following else None
     masked = {name: "no key" if name == "public" else mask(key) for name, key in keys.items()}
@@ -89,18 +91,6 @@ def show_one(session: Session, request: Request) -> Context:
         "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
         "call": _call(session, request, row, methods, headers, fields, form) if form else None,
     }
-
-
-def _order(key: str) -> tuple[bool, str]:
-    return key != "public", key
-
-
-def _last(after: str) -> Key:
-    """Return the key that an address has of the last row shown; raise HTTPException where it has none."""
-    arn, _, name = after.partition(" ")
-    if not (arn and name):
-        raise HTTPException(400, "This address is damaged: ?after= isn't from a link of this page.")
-    return arn, name
 
 
 def _methods(config: Mapping[str, Any]) -> list[str]:
@@ -157,8 +147,7 @@ def _call(
         return {"failure": failure_text(error)}
     milliseconds = (time.perf_counter() - begun) * 1000
     options = ["--method", method, *param_options(params, fields)]
-    for name, value in said.items():
-        options += ["--header", f"{name}: {value}"]
+    options += [text for header in said.items() for text in ("--header", ": ".join(header))]
     options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []
     return {
         "failure": "",

@@ -24,6 +24,9 @@ CHARTS = {
     "Refused calls per minute (4xx)": ("refused", ""),
     "Cold starts per minute": ("cold_starts", ""),
 }
+TABLES = {"Service": "service", "Function": "function", "Tenant": "endpoint"}
+"""What is measured, and as Requests filters by it."""
+COLUMNS = ["Calls", "4xx", "Failed", "p50 ms", "p99 ms", "Cold starts"]
 TOP = 5  # of functions and tenants
 
 type Recent = tuple[Sequence[Line], int]
@@ -58,27 +61,26 @@ def _numbers(recent: Recent) -> str:
     lines, begin = recent
     last = int(time.time() * 1000) // MINUTE_MS
     first = max(begin // MINUTE_MS, last - MINUTES)
-    services = by_minute(lines, first, last)
+    minutes = by_minute(lines, first, last)
     charts = {
         title: {
             "times": [minute * MINUTE_MS // 1000 for minute in range(first, last + 1)],
-            "series": {name: [_value(each, what) for each in services[name]] for name in CHARTED},
+            "series": {name: [_value(each, what) for each in minutes[name]] for name in CHARTED},
             "unit": unit,
         }
         for title, (what, unit) in CHARTS.items()
     }
     seconds = (last + 1 - first) * MINUTE_MS / 1000
     measured = numbers_of(lines, seconds, covers_all=True)
-    tables = {
-        "services": sorted(measured.services.items(), key=lambda each: (each[0] not in CHARTED, each[0])),
-        "functions": worst(measured.functions, TOP),
-        "tenants": worst(measured.tenants, TOP),
-    }
+    services = sorted(measured.services.items(), key=lambda each: (each[0] not in CHARTED, each[0]))
+    functions, tenants = worst(measured.functions, TOP), worst(measured.tenants, TOP)
+    tables = zip(TABLES, TABLES.values(), (services, functions, tenants), strict=True)
     return render_part(
         "overview_numbers.html",
         charts=charts if lines else {},
         minutes=last - first,
-        tables={name: [(each, of.facts(seconds)) for each, of in rows] for name, rows in tables.items()},
+        tables=[(*names, [(each, of.facts(seconds)) for each, of in rows]) for *names, rows in tables],
+        columns=COLUMNS,
     )
 
 

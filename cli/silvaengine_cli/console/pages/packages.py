@@ -31,20 +31,16 @@ def show_one(session: Session, request: Request) -> Context:
 
 def promote(session: Session, request: Request) -> Action:
     """Return what lets the canary serve all tenants."""
-    effect = "Within seconds it serves all tenants but those that are pinned."
-    return _action(
-        session, request, "Promote the canary", effect, ["promote"], lambda it: it.promote(AT_ONCE)
-    )
+    effect = "Within seconds it serves all tenants except pinned ones."
+    return _action(session, request, "Promote", effect, ["promote"], lambda it: it.promote(AT_ONCE))
 
 
 def roll_back(session: Session, request: Request) -> Action:
     """Return what lets a release serve again, or takes the canary back."""
     to, move_jobs = _number(request, "to"), "move_jobs" in request.query_params
-    jobs = "go on with it, too" if move_jobs else "end with the release that has accepted them"
-    effect = (
-        "Within seconds it takes back code, memory and environment; resources, permissions and pins stay as "
-        f"they are. Jobs that wait {jobs}."
-    )
+    jobs = "move to it" if move_jobs else "stay with the release that accepted them"
+    effect = "Within seconds, code, memory and environment are those of the release before. "
+    effect += f"Resources, permissions and pins stay as they are; waiting jobs {jobs}."
     title = f"Roll back to release {to}" if to else "Roll back"
     command = ["rollback", *(["--to", str(to)] if to else []), *(["--move-jobs"] if move_jobs else [])]
     return _action(session, request, title, effect, command, lambda it: it.roll_back(to, move_jobs=move_jobs))
@@ -52,28 +48,28 @@ def roll_back(session: Session, request: Request) -> Action:
 
 def pin(session: Session, request: Request) -> Action:
     """Return what lets a release serve one tenant."""
-    package, endpoint = request.path_params["package"], _text(request, "endpoint")
-    number = _number(request, "release") or 0
+    endpoint, number = _text(request, "endpoint"), _number(request, "release") or 0
 
     def carry_out(pointing: Pointing) -> str:
-        pointing.pin(number, endpoint)
-        return f"{endpoint} has release {number} of {package}"
+        return f"{endpoint} has release {number} of {pointing.pin(number, endpoint)['package']}"
 
-    title, effect = f"Pin {endpoint} to release {number}", "It keeps this one, whichever serves the others."
+    title, effect = (
+        f"Pin {endpoint} to release {number}",
+        "It keeps this one, whichever serves the others.",
+    )
     return _action(session, request, title, effect, ["pin", str(number), "--endpoint", endpoint], carry_out)
 
 
 def unpin(session: Session, request: Request) -> Action:
     """Return what lets a pinned tenant have what the others have."""
-    package, endpoint = request.path_params["package"], _text(request, "endpoint")
+    endpoint = _text(request, "endpoint")
 
     def carry_out(pointing: Pointing) -> str:
-        return f"{endpoint} has release {pointing.unpin(endpoint)['release']} of {package}, as the others"
+        pointer = pointing.unpin(endpoint)
+        return f"{endpoint} has release {pointer['release']} of {pointer['package']}, as the others"
 
-    effect = "Within seconds it has what the others have."
-    return _action(
-        session, request, f"Unpin {endpoint}", effect, ["unpin", "--endpoint", endpoint], carry_out
-    )
+    title, effect = f"Unpin {endpoint}", "Within seconds it has the release that serves the others."
+    return _action(session, request, title, effect, ["unpin", "--endpoint", endpoint], carry_out)
 
 
 def grow(session: Session, request: Request) -> Action:
@@ -87,10 +83,9 @@ def grow(session: Session, request: Request) -> Action:
     def carry_out(pointing: Pointing) -> str:
         return f"tenants since now: {', '.join(pointing.grow(coverage)[1]) or 'none'}"
 
-    effect = "A tenant that it serves keeps it, until it serves all or is taken back."
-    return _action(
-        session, request, f"Let the canary serve {share_text(coverage)}", effect, ["canary", whom], carry_out
-    )
+    title = f"Extend the canary to {share_text(coverage)}"
+    effect = "These tenants keep it until it is promoted or rolled back."
+    return _action(session, request, title, effect, ["canary", whom], carry_out)
 
 
 def _action(
@@ -115,11 +110,11 @@ def _action(
 def _text(request: Request, name: str) -> str:
     if text := request.query_params.get(name, "").strip():
         return text
-    raise click.ClickException(f"say which {name}: fill in the field")
+    raise click.ClickException(f"{name} is missing: fill in the field")
 
 
 def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name, "")
     if text and not text.isdecimal():
-        raise click.ClickException(f"{name} is a release's number, not {text!r}")
+        raise click.ClickException(f"{name}: expected the number of a release, not {text!r}")
     return int(text) if text else None
