@@ -332,7 +332,9 @@ def _running_console(engine: LocalEngine, *, may_write: bool) -> Iterator[str]:
         return
     from silvaengine_cli.console.session import Session
 
-    with running_console(Session(_deployment_on(engine), may_write=may_write)) as address:
+    session = Session(_deployment_on(engine), may_write=may_write)
+    with running_console(session) as address:
+        session.open_clients()
         yield f"console    {address}\n"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -127,6 +128,28 @@ def test_a_function_gets_no_cookie_of_it(page: Page, deployment: Deployment) -> 
     answer = page.goto(f"{deployment.outputs.api_url}/core/demo/hello")
     assert answer
     assert (answer.status, "cookie" in answer.request.all_headers()) == (200, False)
+
+
+def test_a_failed_request_leads_to_its_story(page: Page, deployment: Deployment) -> None:
+    """It comes by itself; below it stands why, and what a function says of itself makes no element."""
+    page.get_by_role("link", name="Requests", exact=True).click()
+    page.get_by_label("Function").fill("tell")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("/requests[?]function=tell$"))
+    evil = '<img src=x onerror="document.title = 1"> "quoted"'
+    body = {"how": "fail", "texts": [evil]}
+    assert deployment.api.post("/core/e2e/tell", body, {"x-api-key": API_KEY}).status == 500
+    expect(page.locator(".log li", has_text=evil).first).to_be_visible()
+    page.get_by_role("link", name="/core/e2e/tell").first.click()
+    expect(page.locator(".story > li").nth(1)).to_contain_text("RuntimeError")
+    expect(page.locator("pre", has_text="Traceback")).to_contain_text(evil)
+    assert page.locator("main img").count() == 0
+    assert Axe().run(page).violations_count == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name="Calls of tell").click()
+    page.get_by_role("link", name="Pause").click()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    assert page.locator("[data-live]").count() == 0
 
 
 @pytest.mark.nightly

@@ -31,7 +31,9 @@ def console(deployment: Deployment, port: int | None, write: bool, no_browser: b
     from silvaengine_cli.console.session import Session
 
     _ = deployment.stack_status  # a stack that isn't there is said here
-    with running_console(Session(deployment, may_write=write), port or 0) as address:
+    session = Session(deployment, may_write=write)
+    with running_console(session, port or 0) as address:
+        session.open_clients()
         click.echo(f"console of {deployment.stack}: {address}\nCtrl-C ends")
         if not no_browser:
             webbrowser.open(address)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from silvaengine.protocol.json_codec import Json
@@ -10,7 +11,8 @@ from silvaengine_cli.client_options import parse_json_or_text
 type Schema = Mapping[str, Any]
 
 WHOLE = "params"  # the field of all parameters as one JSON object
-PREFIX = "param."  # of the others' names
+PARAM, HEADER = "param.", "header."  # before the others' names
+NOTHING: Schema = MappingProxyType({"properties": MappingProxyType({})})
 _TEXTS = {"date": "date", "password": "password"}  # kinds of texts by their format
 _NULL = {"type": "null"}
 
@@ -30,12 +32,12 @@ class Field(NamedTuple):
     options: Sequence[str] = ()
 
 
-def fields_of(parameters: Schema, form: Mapping[str, str]) -> list[Field]:
+def fields_of(schema: Schema, form: Mapping[str, str], prefix: str = PARAM) -> list[Field]:
     """Return the fields for an object's schema, with what a form that was sent had in them."""
-    definitions, required = parameters.get("$defs", {}), parameters.get("required", ())
+    required = schema.get("required", ())
     return [
-        _field(name, schema, definitions, form, is_required=name in required)
-        for name, schema in parameters["properties"].items()
+        _field(name, each, schema.get("$defs", {}), form, prefix, is_required=name in required)
+        for name, each in schema["properties"].items()
     ]
 
 
@@ -58,6 +60,12 @@ def read_params(fields: Sequence[Field]) -> dict[str, Json]:
             raise ValueError("The parameters are a JSON object: {…}.")
         return params
     return {field.label: _read(field) for field in fields if field.kind == "checkbox" or field.value}
+
+
+def read_headers(fields: Sequence[Field]) -> dict[str, str]:
+    """Return the headers that fields have; raises as ``read_params``."""
+    values = read_params(fields).items()
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
 
 
 def param_options(params: Mapping[str, Json], fields: Sequence[Field]) -> list[str]:
@@ -88,7 +96,13 @@ def type_text(schema: Schema) -> str:
 
 
 def _field(
-    name: str, schema: Schema, definitions: Schema, form: Mapping[str, str], *, is_required: bool
+    name: str,
+    schema: Schema,
+    definitions: Schema,
+    form: Mapping[str, str],
+    prefix: str,
+    *,
+    is_required: bool,
 ) -> Field:
     found, is_nullable = _resolve(schema, definitions)
     kind, options = _kind(found, has_default=is_required or schema.get("default") is not None)
@@ -96,9 +110,9 @@ def _field(
         kind, options = "json", ()
     default = schema.get("default")
     shown = default if isinstance(default, str) and kind not in ("select", "json") else json.dumps(default)
-    value = form.get(PREFIX + name, "" if form or default is None else shown)
+    value = form.get(prefix + name, "" if form or default is None else shown)
     note = schema.get("description") or found.get("description", "")
-    return Field(PREFIX + name, name, kind, is_required, value, note, options)
+    return Field(prefix + name, name, kind, is_required, value, note, options)
 
 
 def _resolve(schema: Schema, definitions: Schema) -> tuple[Schema, bool]:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "localhost"
 MOST_BYTES = 1024 * 1024  # of a form
+TOLD_GUESSES = (10, 1_000, 100_000)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -97,8 +98,8 @@ class Guards:
 
     def _refused_guess(self) -> Response:
         self._guesses += 1
-        if (number := str(self._guesses)) == f"1{'0' * (len(number) - 1)}" and self._guesses > 1:
-            click.echo(f"console: {number} requests without its token were refused", err=True)
+        if self._guesses in TOLD_GUESSES:
+            click.echo(f"console: {self._guesses:,} requests without its token were refused", err=True)
         return _refused(OPEN_AGAIN)
 
 

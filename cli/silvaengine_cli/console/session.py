@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from secrets import token_urlsafe
+from threading import Thread
 
 from silvaengine_cli.console.kept import Kept
 from silvaengine_cli.deployment import Deployment, local_folder
@@ -41,6 +42,11 @@ class Session:
         for name, value in (("--region", deployment.region), ("--endpoint-url", deployment.endpoint_url)):
             options += [name, value] if value else []
         return shlex.join(["silvaengine", *arguments, *options])
+
+    def open_clients(self) -> None:
+        """Make the clients of AWS that pages use, in a thread: each takes some tenths of a second, once."""
+        services = ("dynamodb", "logs", "sqs", "cloudwatch", "lambda")
+        Thread(target=lambda: [*map(self.deployment.client, services)], daemon=True).start()
 
     def look_again(self) -> None:
         """Have the stack read anew if that is long ago: it may have been deployed meanwhile."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import click
 
-from silvaengine.access.api_keys import key_id_of
+from silvaengine.access.api_keys import PREFIX, ApiKeyVerifier, key_id_of, read_key_hashes
 from silvaengine.registry.model import opens_endpoint
 from silvaengine.registry.packages import call_of
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS
@@ -41,7 +41,7 @@ def find_functions(
 
 
 def keys_of(deployment: Deployment, endpoint_id: str) -> dict[str, str]:
-    """Return the keys of the key rows that open an endpoint, by the names that are no secrets.
+    """Return the keys that open an endpoint, as their rows have them, by the names that are no secrets.
 
     Raises:
         ClickException: there is no such endpoint.
@@ -51,8 +51,13 @@ def keys_of(deployment: Deployment, endpoint_id: str) -> dict[str, str]:
     if endpoint is None:
         raise click.ClickException(f"there is no endpoint {endpoint_id!r}: `silvaengine list endpoints`")
     owner = endpoint_id if endpoint.get("special_connection") else COMMON_ENDPOINT
-    rows = tables.query(CONNECTIONS, owner)
-    return {key_id_of(row["api_key"]): row["api_key"] for row in rows if opens_endpoint(row, endpoint_id)}
+    rows = [row for row in tables.query(CONNECTIONS, owner) if opens_endpoint(row, endpoint_id)]
+    return {key_id_of(row["api_key"]): row["api_key"] for row in rows if _is_current(row)}
+
+
+def _is_current(key_row: Row) -> bool:
+    is_own_secret = not key_row["api_key"].startswith(PREFIX)
+    return is_own_secret or ApiKeyVerifier(bytes).is_current(read_key_hashes(key_row))
 
 
 def functions_of_key(deployment: Deployment, endpoint_id: str, row_key: str) -> list[Row]:
@@ -76,16 +81,18 @@ def read_function(deployment: Deployment, arn: str, name: str) -> Row:
     """
     tables = deployment.tables()
     package = Packages(tables, deployment.worker_arn).owner({FUNCTIONS.hash_key: arn})
-    if package:
-        releases = PackageReleases(deployment, package)
-        release = releases.release(version_of(arn) or releases.pointer()["release"])
-        row, said = function_rows(release).get(name), json.loads(release.get("descriptions") or "{}")
-        described = row and row | {name: release[name] for name in ("memory", "timeout")}
-        description = row and said.get(call_of(name, row["config"]), {})
-    else:
-        described = tables.get(FUNCTIONS, arn, name)
-        description = described and json.loads(described.get("description") or "{}")
-    if described is None:
-        where = f"release {release['release']} of {package!r}" if package else arn
-        raise click.ClickException(f"{where} has no function {name!r}")
-    return described | {"description": description}
+    row = _published(deployment, package, arn, name) if package else tables.get(FUNCTIONS, arn, name)
+    if row is None:
+        raise click.ClickException(f"{arn} has no function {name!r}")
+    return row | {"description": json.loads(row.get("description") or "{}")}
+
+
+def _published(deployment: Deployment, package: str, arn: str, name: str) -> Row | None:
+    releases = PackageReleases(deployment, package)
+    release = releases.release(version_of(arn) or releases.pointer()["release"])
+    row = function_rows(release).get(name)
+    if row is None:
+        return None
+    said = json.loads(release.get("descriptions") or "{}").get(call_of(name, row["config"]))
+    limits = {limit: release[limit] for limit in ("memory", "timeout")}
+    return row | limits | {"description": json.dumps(said or {})}

@@ -167,6 +167,14 @@ def test_whatever_is_written_is_text(written: Written, console: Visitor) -> None
         assert "&lt;img src=x" in text
 
 
+def test_a_long_message_is_whole_in_its_story(written: Written, console: Visitor) -> None:
+    """In the list its beginning is shown, and how much more there is."""
+    record = {"message": "x" * 6000 + "end", "request_id": REQUEST, "trace_id": TRACE}
+    written.put_records("packages/shop", record, WORKER, later=-5_000)
+    assert "xx… and 1,003 characters more" in console.get("/requests").text
+    assert "xxend" in console.get(f"/requests/{REQUEST}").text
+
+
 def test_t13_no_secret_that_a_function_prints_is_shown(written: Written, console: Visitor) -> None:
     """What looks like one is redacted, as the commands do it."""
     told = [{**FAILED, "message": text, "request_id": REQUEST, "trace_id": TRACE} for text in TEXTS.values()]

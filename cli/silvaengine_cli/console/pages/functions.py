@@ -12,7 +12,17 @@ from silvaengine.registry.packages import call_of
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
-from silvaengine_cli.console.forms import Field, fields_of, param_options, read_params, type_text, whole_field
+from silvaengine_cli.console.forms import (
+    HEADER,
+    NOTHING,
+    Field,
+    fields_of,
+    param_options,
+    read_headers,
+    read_params,
+    type_text,
+    whole_field,
+)
 from silvaengine_cli.console.paging import ROWS, part_of
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Context, check_change
@@ -58,21 +68,22 @@ def show_one(session: Session, request: Request) -> Context:
     as_json = not is_typed or "json" in request.query_params
     names = [] if is_typed else said.get("parameters", ())
     fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
-    methods = config.get("methods") or ["POST", "GET"]
+    headers = fields_of(said.get("headers") or NOTHING, form, HEADER)
+    methods = list(config.get("methods") or ["POST", "GET"])
     return {
         "row": row,
         "config": config,
         "said": said,
         "facts": _facts(row, config),
         "methods": methods,
-        "reads": list(methods) == ["GET"],
+        "reads": methods == ["GET"],
         "is_typed": is_typed,
         "type_text": type_text,
-        "fields": fields,
+        "fields": [*headers, *fields],
         "form": form,
         "shown": SHOWN,
         "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
-        "call": _call(session, request, row, methods, fields, form) if form else None,
+        "call": _call(session, request, row, methods, headers, fields, form) if form else None,
     }
 
 
@@ -109,23 +120,23 @@ def _call(
     session: Session,
     request: Request,
     row: Row,
-    methods: Sequence[str],
+    methods: list[str],
+    header_fields: Sequence[Field],
     fields: Sequence[Field],
     form: Mapping[str, str],
 ) -> Context:
     """Call a function as a form says; return how that ended, and the command that does the same."""
     is_job = "job" in form
-    if is_job or list(methods) != ["GET"]:
+    if is_job or methods != ["GET"]:
         check_change(session, request)
     method = form["method"] if form.get("method") in methods else methods[0]
     key = form.get("key") or DEFAULT_API_KEY
     try:
         check_api_key(key)
-        params = read_params(fields)
+        params, said = read_params(fields), read_headers(header_fields) | (JOB if is_job else {})
     except ValueError as error:
         return {"failure": str(error).replace(repr(key), "The API key")}
-    headers = key_headers(key) | (JOB if is_job else {})
-    call = ClientCall(form.get("endpoint", ""), row["function"], key, headers, params)
+    call = ClientCall(form.get("endpoint", ""), row["function"], key, key_headers(key) | said, params)
     begun = time.perf_counter()
     try:
         response = send_call(session.deployment, call, method, row.get("area") or "core")
@@ -133,7 +144,8 @@ def _call(
         return {"failure": failure_text(error)}
     milliseconds = (time.perf_counter() - begun) * 1000
     options = ["--method", method, *param_options(params, fields)]
-    options += ["--header", "Prefer: respond-async"] if is_job else []
+    for name, value in said.items():
+        options += ["--header", f"{name}: {value}"]
     options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []
     return {
         "failure": "",

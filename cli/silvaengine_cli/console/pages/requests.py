@@ -1,9 +1,9 @@
 """Requests: what `silvaengine logs` shows, and one request's story, which `silvaengine trace` tells."""
 
 import shlex
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,9 @@ from silvaengine_tasks.usage.log_events import SERVICES
 
 SINCE, STORY_SINCE = "10m", "1d"
 MOST_REQUESTS = 100  # that a page shows at first
-MOST_LINES = 1000  # that a page keeps, and about as many a look adds
+MOST_LINES = 1000  # about so many are added at once
+KEPT_LINES = 1000  # in a page
+MOST_CHARACTERS = 5000  # of a message or a traceback, but in its story
 NAMES = ("endpoint", "function", "service", "status", "request", "errors", "since")
 """What is asked for, as options of `silvaengine logs` name it."""
 API_KEY = '"x-api-key: $API_KEY"'
@@ -44,13 +46,13 @@ class Row(NamedTuple):
     error: str
     story: str
     """The id by which its story is found; empty where it has none."""
+    message: str
     traceback: str
     is_below: bool
     """Whether it is a record below its request's line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """A span as the page draws it, in per cent of the trace's time."""
 
     span: Span
@@ -69,7 +71,7 @@ def show(session: Session, request: Request) -> Context:
     query, now = request.query_params, int(time.time() * 1000)
     asked = {name: query[name].strip() for name in NAMES if query.get(name, "").strip()}
     context: dict[str, Any] = {"asked": asked, "since": asked.get("since", SINCE), "now": now}
-    context |= {"services": sorted({*SERVICES.values()}), "most": MOST_LINES, "skipped": 0, "is_open": False}
+    context |= {"services": sorted({*SERVICES.values()}), "most": KEPT_LINES, "skipped": 0, "is_open": False}
     try:
         choice, since = _choice(asked), _since(context["since"])
     except click.UsageError as error:
@@ -160,19 +162,32 @@ def _newest_first(groups: Iterable[Sequence[Line]]) -> list[Row]:
 
 
 def _row(line: Line, *, is_below: bool = False, project: Path | None = None) -> Row:
+    """Return a line's row; in a story, for which the project is given, it is whole."""
     record = line.record
-    kind, path = (kind_of(record), path_of(record)) if line.is_invocation else ("", "")
-    error, trace = record.get("error") or record.get("error_type") or "", record.get("traceback") or ""
-    status, is_cold = str(record.get("status", "")), bool(record.get("cold_start"))
-    if trace and project:
-        trace = in_sources(trace, line.function, project)
-    id_ = str(record.get("request_id") or "")
+    trace, most = str(record.get("traceback") or ""), MOST_CHARACTERS
+    if project:
+        trace, most = in_sources(trace, line.function, project), sys.maxsize
     try:
-        story = check_id(id_)
+        story = check_id(str(record.get("request_id")))
     except ValueError:
         story = ""
-    error = str(error)
-    return Row(line, tone_of(line), kind, path, status, is_cold, error, story, own_frames(trace), is_below)
+    return Row(
+        line=line,
+        tone=tone_of(line),
+        kind=kind_of(record) if line.is_invocation else "",
+        path=path_of(record) if line.is_invocation else "",
+        status=str(record.get("status", "")),
+        is_cold=bool(record.get("cold_start")),
+        error=str(record.get("error") or record.get("error_type") or ""),
+        story=story,
+        message=_cut(str(record.get("message", "")), most),
+        traceback=_cut(own_frames(trace), most),
+        is_below=is_below,
+    )
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… and {len(text) - most:,} characters more"
 
 
 def _trace(name: str, spans: Sequence[Span], session: Session) -> dict[str, Any]:
