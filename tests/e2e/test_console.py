@@ -25,6 +25,7 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.describing import describe_shipped
 
+from ..fakes.executions import accepted_execution
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .registry_rows import API_KEY
 from .shop import PACKAGE, Shop, ask, build_of, open_to
@@ -259,6 +260,52 @@ def test_a_package_is_steered(page: Page, address: str, deployment: Deployment, 
     )
     confirmed(page, page.get_by_role("link", name="Unpin shop-mill"), f"shop-mill has release {first}")
     assert shop.releases.pointer()["pins"] == {}
+
+
+# Tenants and jobs
+
+
+def test_a_job_is_cancelled_and_retried(page: Page, address: str, deployment: Deployment) -> None:
+    """Found by its tenant, it leads to its story and to what is done with it."""
+    job = accepted_execution(int(time.time()), endpoint_id="e2e", function=HTML, due_shard=None)
+    deployment.rows.put("executions", **job.to_row())
+    page.goto(f"{base(address)}/jobs?endpoint=e2e")
+    expect(page.locator("main img")).to_have_count(0)
+    page.get_by_role("link", name=job.job_id[:12]).click()
+    confirmed(page, page.get_by_role("link", name="Cancel"), f"{job.job_id}: cancelled")
+    assert found(page) == 0
+    confirmed(page, page.get_by_role("link", name="Retry"), f"{job.job_id}: accepted")
+    expect(page.get_by_role("link", name="Its story")).to_be_visible()
+    confirmed(page, page.get_by_role("link", name="Cancel"), f"{job.job_id}: cancelled")
+    page.goto(f"{base(address)}/jobs/dead")
+    expect(page.get_by_role("heading", name="Events")).to_be_visible()
+    assert found(page) == 0
+
+
+def test_a_key_is_shown_once_and_ends(page: Page, address: str, deployment: Deployment) -> None:
+    """What its form makes opens the function; rotated and revoked, it is in no page any more."""
+    page.goto(f"{base(address)}/tenants?text=e2e")
+    page.get_by_role("link", name="e2e", exact=True).click()
+    page.get_by_text("Create a key").click()
+    page.get_by_label("Functions").fill("tenant")
+    page.get_by_label("Label").fill(HTML)
+    assert found(page) == 0
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Create").click()
+    key = page.get_by_role("status").inner_text().split()[0]
+    call = ("/core/e2e/tenant", {"x-api-key": key})
+    assert eventually(lambda: deployment.api.get(*call).status, (200).__eq__) == 200
+    page.get_by_role("link", name="go on").click()
+    row = page.get_by_role("row").filter(has_text=key.partition(".")[0])
+    expect(row).to_contain_text("active")
+    expect(page.locator("main img")).to_have_count(0)
+    assert key not in page.content()
+    row.get_by_role("link", name="Rotate").click()
+    page.locator("form button").click()
+    expect(page.get_by_role("status")).to_contain_text("shown only once")
+    page.get_by_role("link", name="go on").click()
+    confirmed(page, row.get_by_role("link", name="Revoke"), "is revoked")
+    assert eventually(lambda: deployment.api.get(*call).status, (404).__eq__) == 404
 
 
 def base(address: str) -> str:

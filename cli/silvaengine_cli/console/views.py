@@ -53,6 +53,8 @@ class Action:
     """Does it and returns what was done, in a sentence; runs in a thread."""
     back: str
     """The address of the page that shows the new state."""
+    is_secret: bool = False
+    """Whether what was done is said in the answer of its form alone."""
 
 
 def page(path: str, template: str, show: Show, *, posts: bool = False) -> Route:
@@ -76,6 +78,8 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         if request.method != "POST":
             return render(request, "confirm.html", {"action": asked})
         check_change(session, request)
+        if asked.is_secret:
+            return render(request, "confirm.html", {"action": asked, "secret": asked.carry_out()})
         outcome = session.keep_outcome(asked.carry_out())
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)

@@ -1,11 +1,172 @@
-"""Tenants: comes next."""
+"""Tenants: their keys, settings and usage."""
 
+from collections.abc import Callable
+from urllib.parse import quote
+
+import click
 from starlette.requests import Request
 
+from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
+from silvaengine.registry.model import opens_endpoint
+from silvaengine.tables import COMMON_ENDPOINT, ENDPOINTS
+from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
+from silvaengine_cli.console.paging import part_of_table
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Context
+from silvaengine_cli.console.views import Action, Context
+from silvaengine_cli.costs.bill import Setup, bill, price
+from silvaengine_cli.costs.prices import read_prices
+from silvaengine_cli.registry.catalogue import keys_of
+from silvaengine_cli.registry.effective import effective_settings
+from silvaengine_cli.registry.rows import Row, mask
+from silvaengine_cli.registry.tables import Key
+from silvaengine_cli.usage.period import check_month, period_of
+from silvaengine_cli.usage.totals import DAY_HOURS, UsageTable, title, usage_facts
+from silvaengine_tasks.usage.counting import Owner, Usage
+from silvaengine_tasks.usage.rows import HOUR
+
+SORTED = 1000  # tenants that are read at once
+LISTED = ("endpoint_id", "special_connection", "rate_limit")
+OVERLAP_HOURS = 24
+MOST_DAYS = 3650  # that a key lives, as the command has it
 
 
-def show(_session: Session, _request: Request) -> Context:
-    """Return nothing yet."""
-    return {}
+def show(session: Session, request: Request) -> Context:
+    """Return a part of the tenants, by name as far as they are read at once."""
+    text = request.query_params.get("text", "").strip()
+    tables, containing = session.deployment.tables(), {"endpoint_id": text} if text else {}
+
+    def read(after: Key | None) -> tuple[list[Row], Key | None]:
+        return tables.part(ENDPOINTS, SORTED, after, LISTED, {}, containing)
+
+    part = part_of_table(read, lambda row: str(row["endpoint_id"]), request.query_params.get("after"))
+    return {"part": part, "text": text}
+
+
+def show_one(session: Session, request: Request) -> Context:
+    """Return a tenant's keys, the settings of what one of them opens, and its usage."""
+    deployment, (row, tenant, owner) = session.deployment, _tenant(session, request)
+    opening, key = keys_of(deployment, tenant), request.query_params.get("key", "")
+    key = key if key in opening else next(iter(opening), "")
+    return {
+        "tenant": tenant,
+        "owner": owner,
+        "limits": row.get("rate_limit") or {},
+        "keys": [each for each in ApiKeyAdmin(deployment).facts(owner) if opens_endpoint(each, tenant)],
+        "grants": {scope: scope in IMPLIED_SCOPES for scope in SCOPES},
+        "opening": {name: mask(row_key) for name, row_key in opening.items()},
+        "key": key,
+        "scopes": effective_settings(deployment, tenant, opening[key]) if key else [],
+        **_usage(session, tenant, request.query_params.get("month") or None),
+    }
+
+
+def create_key(session: Session, request: Request) -> Action:
+    """Return what makes a key that opens functions and packages to a tenant alone."""
+    query, admin, (_, tenant, owner) = request.query_params, _admin(session), _tenant(session, request)
+    functions, packages = (query.get(name, "").replace(",", " ").split() for name in ("function", "package"))
+    grants = [scope for scope in SCOPES if scope in query.getlist("grant")]
+    only = [tenant] if owner == COMMON_ENDPOINT else []
+    label, days = query.get("label", "").strip(), query.get("days", "")
+    if days and not (days.isascii() and days.isdecimal() and 1 <= int(days[:9]) <= MOST_DAYS):
+        raise click.ClickException(f"a key lives for 1 to {MOST_DAYS:,} days; for ever if none are given")
+    rights = admin.rights(
+        owner, functions=functions, packages=packages, endpoints=only, grants=grants, label=label
+    )
+
+    def carry_out() -> str:
+        return _told(admin.create(owner, rights, int(days) if days else None))
+
+    options = {"--function": functions, "--package": packages, "--grant": grants, "--only": only}
+    options |= {"--label": [label] if label else [], "--expires": [days] if days else []}
+    arguments = [text for name, values in options.items() for each in values for text in (name, each)]
+    effect = "It is shown once. It opens these functions and packages at once."
+    return _of_key(session, tenant, ["create", "--endpoint", owner, *arguments], effect, carry_out)
+
+
+def rotate_key(session: Session, request: Request) -> Action:
+    """Return what adds a secret to a key."""
+    key_id, (_, tenant, owner) = request.path_params["key_id"], _tenant(session, request)
+    effect = f"The new secret is shown once; the one before is good for {OVERLAP_HOURS} hours more."
+
+    def carry_out() -> str:
+        return _told(_admin(session).rotate(owner, key_id, None, OVERLAP_HOURS))
+
+    return _of_key(session, tenant, ["rotate", key_id, "--endpoint", owner], effect, carry_out)
+
+
+def revoke_key(session: Session, request: Request) -> Action:
+    """Return what ends a key."""
+    key_id, (_, tenant, owner) = request.path_params["key_id"], _tenant(session, request)
+    shared = " It is a common key: it may open other tenants, too." if owner == COMMON_ENDPOINT else ""
+    effect = f"It ends within 5 seconds, with Redis at the next request. It can't be undone.{shared}"
+
+    def carry_out() -> str:
+        return f"{_admin(session).revoke(owner, key_id)} is revoked"
+
+    return _of_key(session, tenant, ["revoke", key_id, "--endpoint", owner], effect, carry_out)
+
+
+def count_usage(session: Session, request: Request) -> Action:
+    """Return what counts what was logged until now."""
+    tenant, effect = (
+        request.path_params["tenant"],
+        "What was logged until now is counted, as it is each hour.",
+    )
+
+    def carry_out() -> str:
+        UsageTable(session.deployment).refresh()
+        return "what was logged until now is counted"
+
+    command = session.command("usage", tenant, "--refresh")
+    return Action("Count the usage", effect, command, "Count", carry_out, _address(tenant))
+
+
+def _tenant(session: Session, request: Request) -> tuple[Row, str, str]:
+    """Return a tenant's row, its id, and that of the endpoint whose key rows open it."""
+    tenant = request.path_params["tenant"]
+    row = session.deployment.tables().get(ENDPOINTS, tenant)
+    if row is None:
+        raise click.ClickException(f"there is no tenant {tenant!r}: `silvaengine list endpoints`")
+    return row, tenant, tenant if row.get("special_connection") else COMMON_ENDPOINT
+
+
+def _usage(session: Session, tenant: str, month: str | None) -> Context:
+    """Return what a tenant used in a month and by day, and what that costs."""
+    try:
+        period = period_of(check_month(month))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    totals, owner = UsageTable(session.deployment).totals(period, tenant), Owner(tenant, "")
+    usage, setup = totals.usages.get(owner, Usage()), Setup.of(session.deployment)
+    days = range(period.first // DAY_HOURS, period.end // DAY_HOURS)
+    counts = [totals.days[day].amounts if day in totals.days else {} for day in days]
+    return {
+        "month": period.texts()[0][:7],
+        "counted": title(period, totals),
+        "used": usage_facts(owner, usage) if owner in totals.usages else {},
+        "usd": sum(price(bill(usage.amounts, setup), read_prices()).values()),
+        "chart": {
+            "times": [day * DAY_HOURS * HOUR for day in days],
+            "series": {name: [each.get(name, 0) for each in counts] for name in ("calls", "errors")},
+        },
+    }
+
+
+def _admin(session: Session) -> ApiKeyAdmin:
+    return ApiKeyAdmin(session.deployment)
+
+
+def _told(key: NewKey) -> str:
+    return f"{key.api_key}\n{told(key)}"
+
+
+def _of_key(
+    session: Session, tenant: str, command: list[str], effect: str, carry_out: Callable[[], str]
+) -> Action:
+    name, is_secret = command[0].capitalize(), command[0] != "revoke"
+    heading, same = f"{name} a key of {tenant}", session.command("keys", *command)
+    return Action(heading, effect, same, name, carry_out, _address(tenant), is_secret)
+
+
+def _address(tenant: str) -> str:
+    return f"/tenants/{quote(tenant)}"
