@@ -73,7 +73,8 @@ class Guards:
                 return self._refused_guess()
             rest = [each for each in request.query_params.multi_items() if each[0] != "token"]
             query = f"?{urlencode(rest)}" if rest else ""
-            response = RedirectResponse(request.url.path + query, 303)
+            path = request.url.path.lstrip("/")  # `//host/` leads to another host
+            response = RedirectResponse(f"/{path}{query}", 303)
             response.set_cookie(cookie, self._cookie, httponly=True, samesite="strict")
             return response
         return None if _are_equal(request.cookies.get(cookie, ""), self._cookie) else self._refused_guess()

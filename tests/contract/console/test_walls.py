@@ -52,6 +52,13 @@ def test_no_page_is_framed(console: Visitor) -> None:
         assert "frame-ancestors 'none'" in console.get(path).headers["content-security-policy"]
 
 
+def test_no_path_leads_to_another_host(console: Visitor) -> None:
+    """A browser takes `//host/` for one: neither the address with the token nor an error's page has it."""
+    opened = console.send("GET", f"//evil.example/x?token={console.token}")
+    assert (opened.status, opened.headers["location"]) == (303, "/evil.example/x")
+    assert "//evil.example" not in console.get("//evil.example/x").text
+
+
 def test_what_was_deployed_meanwhile_is_seen(
     open_console: Open, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
