@@ -4,13 +4,15 @@ The token of the address becomes a cookie at the first visit, which says nothing
 cookies apart by host, not by port (RFC 6265, 8.5): the console's host is `localhost` alone, so that functions
 at the local engine's 127.0.0.1 don't get it. What is refused otherwise:
 
+* another user of the machine, who can see the token among the browser's arguments, and get the cookie by a
+  page at another port of `localhost`;
 * another Host: a name that is made to lead here, DNS rebinding;
 * a request that another site caused: Fetch Metadata (w3.org/TR/fetch-metadata), and SameSite's Strict;
 * a change whose Origin isn't this one (RFC 6454), or without the token of the page's forms.
 """
 
 import hmac
-from hashlib import sha256
+from secrets import token_urlsafe
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
@@ -18,6 +20,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from silvaengine_cli.console.peers import is_of_another_user
 
 HOST = "localhost"
 MOST_BYTES = 1024 * 1024  # of a form
@@ -43,9 +47,7 @@ class Guards:
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._token = token
-        self._cookie, self._csrf = (
-            hmac.new(token.encode(), use, sha256).hexdigest() for use in (b"cookie", b"form")
-        )
+        self._cookie, self._csrf = token_urlsafe(32), token_urlsafe(32)
         self._guesses = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +67,8 @@ class Guards:
     def _refusal(self, request: Request) -> Response | None:
         if _host(request) != HOST:
             return _refused(f"The console answers to {HOST} alone. " + OPEN_AGAIN)
+        if is_of_another_user(request.scope["client"][1], request.scope["server"][1]):
+            return _refused("The console answers to the user alone who started it.")
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _refused("Another site led here. " + OPEN_AGAIN)
         cookie = f"silvaengine-console-{request.url.port}"  # several consoles have one each
