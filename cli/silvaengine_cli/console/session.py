@@ -3,10 +3,13 @@
 import shlex
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from secrets import token_urlsafe
 from threading import Thread
+from typing import Any
 
 from silvaengine_cli.console.kept import Kept
 from silvaengine_cli.deployment import Deployment, local_folder
@@ -15,7 +18,7 @@ from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.status.recent import RecentLines
 from silvaengine_cli.status.state import State, read_state
 
-KEPT_OUTCOMES = 100
+KEPT = 100  # outcomes
 STATE_PAUSES = 10  # after so many looks' time, what seldom changes is read anew
 
 
@@ -31,6 +34,7 @@ class Session:
     deployment: Deployment
     may_write: bool = False
     _outcomes: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _done: OrderedDict[str, Kept[Any]] = field(default_factory=OrderedDict)
     _looked_at: float = field(default_factory=time.monotonic)
 
     def command(self, *arguments: str) -> str:
@@ -80,14 +84,24 @@ class Session:
         """Return whether the stack is called `prod`, or its stage is."""
         return "prod" in (self.deployment.stack, self.deployment.parameter("Stage", ""))
 
+    def once[T](self, form: str, do: Callable[[], T]) -> T:
+        """Do something for a form; one that is sent again, by a double click, gets what was done first."""
+        done: Kept[T] = self._done.setdefault(form, Kept(do, inf))
+        _forget(self._done)
+        return done()
+
     def keep_outcome(self, text: str) -> str:
         """Keep what an action did, for the page that is shown next; return its id."""
         name = token_urlsafe(8)
         self._outcomes[name] = text
-        if len(self._outcomes) > KEPT_OUTCOMES:
-            self._outcomes.popitem(last=False)
+        _forget(self._outcomes)
         return name
 
     def outcome(self, name: str) -> str | None:
         """Return what an action did, None for one that isn't known any more."""
         return self._outcomes.get(name)
+
+
+def _forget(kept: OrderedDict[str, Any]) -> None:
+    if len(kept) > KEPT:
+        kept.popitem(last=False)

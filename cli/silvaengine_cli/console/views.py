@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
@@ -74,13 +75,13 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
 
     def answer(request: Request) -> Response:
         session = _session(request)
-        asked = make(session, request)
         if request.method != "POST":
-            return render(request, "confirm.html", {"action": asked})
+            return render(request, "confirm.html", {"action": make(session, request)})
         check_change(session, request)
+        asked, said = once(session, request, lambda: _carried_out(make(session, request)))
         if asked.is_secret:
-            return render(request, "confirm.html", {"action": asked, "secret": asked.carry_out()})
-        outcome = session.keep_outcome(asked.carry_out())
+            return render(request, "confirm.html", {"action": asked, "secret": said})
+        outcome = session.keep_outcome(said)
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
 
@@ -88,6 +89,15 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         return await run_in_threadpool(answer, request)
 
     return Route(path, answer_in_thread, methods=["GET", "POST"])
+
+
+def once[T](session: Session, request: Request, do: Callable[[], T]) -> T:
+    """Return what is done for a request's form, which is done once; see ``Session.once``."""
+    return session.once(request.state.form.get("once") or token_urlsafe(), do)
+
+
+def _carried_out(asked: Action) -> tuple[Action, str]:
+    return asked, asked.carry_out()
 
 
 def check_change(session: Session, request: Request) -> None:
@@ -138,6 +148,7 @@ def render(request: Request, template: str, context: Context, status: int = 200)
             session=session,
             navigation=NAVIGATION,
             outcome=session.outcome(request.query_params.get("outcome", "")),
+            once=token_urlsafe(),
             **context,
         ),
         status,

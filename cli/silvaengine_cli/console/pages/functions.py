@@ -25,7 +25,7 @@ from silvaengine_cli.console.forms import (
 )
 from silvaengine_cli.console.paging import ROWS, part_of
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Context, check_change
+from silvaengine_cli.console.views import Context, check_change, once
 from silvaengine_cli.failures import failure_text, known_errors
 from silvaengine_cli.http import HttpResponse
 from silvaengine_cli.registry.catalogue import find_functions, functions_of_key, keys_of, read_function
@@ -83,7 +83,9 @@ def show_one(session: Session, request: Request) -> Context:
         "form": form,
         "shown": SHOWN,
         "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
-        "call": _call(session, request, row, methods, headers, fields, form) if form else None,
+        "call": once(session, request, lambda: _call(session, request, row, methods, headers, fields, form))
+        if form
+        else None,
     }
 
 
