@@ -3,14 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from silvaengine.aws.attribute_values import decode_row
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
-from silvaengine.ledger.execution import DAY, LIVE, Execution
+from silvaengine.ledger.execution import DAY, LARGEST, LIVE, Execution
 from silvaengine.ledger.store import WITHDRAWN, Ledger
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.client_options import parse_json_or_text
@@ -21,7 +21,27 @@ from silvaengine_cli.registry.tables import Key
 ID_LENGTH = 32  # hex digits, at least
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
 HIDDEN = ("owner", "effect", "content", "result", "principal", "digest")
-LISTED = tuple(name for name in Execution._fields if name not in ("content", "result"))
+
+
+class Summary(NamedTuple):
+    """What a list shows of an execution."""
+
+    job_id: str
+    state: str
+    endpoint_id: str
+    function: str
+    attempts: int
+    changed_at: int
+    cause: str = ""
+    expires_at: int = LARGEST
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Summary | None":
+        """Read a row; None for one that no transition has written: a function may write rows, too."""
+        row = cls._field_defaults | {name: _plain(value) for name, value in row.items()}
+        kinds = cls.__annotations__.items()
+        is_ours = all(isinstance(row.get(name), kind) for name, kind in kinds)
+        return cls(**row) if is_ours and 0 <= row["changed_at"] <= LARGEST else None
 
 
 class Jobs:
@@ -49,13 +69,12 @@ class Jobs:
 
     def part(
         self, most: int, state: str | None, endpoint: str | None, after: Key | None
-    ) -> tuple[list[Execution], Key | None]:
-        """Return executions without contents and results, as ``RegistryTables.part`` does."""
+    ) -> tuple[list[Summary], Key | None]:
+        """Return executions, as ``RegistryTables.part`` does."""
         equal = {name: value for name, value in (("state", state), ("endpoint_id", endpoint)) if value}
-        rows, following = self._deployment.tables().part(EXECUTIONS, most, after, LISTED, equal, {})
-        found = map(Execution.from_row, map(_with_integers, rows))
+        rows, following = self._deployment.tables().part(EXECUTIONS, most, after, Summary._fields, equal, {})
         now = self.ledger.now()
-        return [each for each in found if each and not each.is_gone(now)], following
+        return [each for each in map(Summary.from_row, rows) if each and each.expires_at > now], following
 
     def settled(self, days: int, state: str | None) -> list[Execution]:
         """Return the executions that were settled so many days ago; reads the whole table."""
@@ -213,6 +232,6 @@ def log_group(function_arn: str) -> str:
     return f"/aws/lambda/{function_arn.rpartition(':function:')[2].partition(':')[0]}"
 
 
-def _with_integers(row: Row) -> Row:
-    """Return a row as the ledger reads it: the registry's tables keep numbers as decimals."""
-    return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a row's
+    """Return a value as the ledger has it: the registry's tables keep numbers as decimals."""
+    return int(value) if isinstance(value, Decimal) and value.is_finite() else value

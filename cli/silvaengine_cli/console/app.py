@@ -1,5 +1,6 @@
 """The console as an ASGI application: where its pages are."""
 
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -45,8 +46,8 @@ ROUTES = (
     action("/jobs/dead/purge", dead_letters.purge),
     action("/jobs/dead/replay", dead_letters.replay),
     page("/jobs/{job_id}", "job.html", jobs.show_one),
-    action("/jobs/{job_id}/retry", jobs.retry),
-    action("/jobs/{job_id}/cancel", jobs.cancel),
+    action("/jobs/{job_id}/retry", partial(jobs.change, "retry")),
+    action("/jobs/{job_id}/cancel", partial(jobs.change, "cancel")),
     Mount("/static", StaticFiles(directory=FILES)),
 )
 

@@ -35,10 +35,8 @@ def part_of_table[T](
 ) -> Part[T]:
     """Return rows of a table that is too long to be sorted: as many are sorted as are read at once.
 
-    Args:
-        read: returns the rows that follow a key, as ``RegistryTables.part`` does of a table with a hash key.
-        cursor: returns a row's own text, by which rows are sorted.
-        after: as ``Part`` has it.
+    ``read`` returns the rows that follow a key, as ``RegistryTables.part`` does of a table with a hash key;
+    ``cursor`` and ``after`` are as ``part_of`` has them.
     """
     begin, _, last = (after or "").partition("\n")
     rows, following = read((begin,) if begin else None)

@@ -30,7 +30,7 @@ class Period(NamedTuple):
 
 def period_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add ``--month``, ``--since`` and ``--until``; the command gets them as ``period``."""
-    month = click.option("--month", callback=checked(check_month), help="As 2026-11.  [default: this one]")
+    month = click.option("--month", callback=checked(_check_month), help="As 2026-11.  [default: this one]")
     since = click.option("--since", callback=checked(_check_hour), help="From this day or hour on, in UTC.")
     until = click.option("--until", callback=checked(_check_hour), help="Before this day or hour, in UTC.")
 
@@ -46,13 +46,20 @@ def period_options[R](command: Callable[..., R]) -> Callable[..., R]:
             raise click.UsageError("--month goes without --since and --until")
         if until and not since:
             raise click.UsageError("--until needs --since")
-        return command(*args, period=period_of(month, since, until), **options)
+        return command(*args, period=_period(month, since, until), **options)
 
     return month(since(until(with_period)))
 
 
-def period_of(month: str | None, since: str | None = None, until: str | None = None) -> Period:
-    """Return the hours of a month, this one by default, or from a day or hour on; raises UsageError."""
+def month_period(text: str | None) -> Period:
+    """Return the hours of a month, this one by default; raise ClickException for a text that is none."""
+    try:
+        return _period(_check_month(text), None, None)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _period(month: str | None, since: str | None, until: str | None) -> Period:
     now = int(time.time()) // HOUR + 1
     if not since:
         first = datetime.strptime(month or month_of(now - 1), "%Y-%m").replace(tzinfo=UTC)
@@ -72,8 +79,7 @@ def _hour(moment: datetime) -> int:
     return int(moment.timestamp()) // HOUR
 
 
-def check_month(text: str | None) -> str | None:
-    """Return a month's text; raise ValueError for what is none."""
+def _check_month(text: str | None) -> str | None:
     if text is None or re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
         return text
     raise ValueError(f"{text!r}: expected a month such as 2026-11")

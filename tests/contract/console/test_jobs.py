@@ -103,7 +103,7 @@ def test_a_job_tells_what_the_command_tells(console: Visitor, deployment: Deploy
     secrets: dict[str, Any] = {"content": '{"x": "a secret"}', "owner": "an-owner", "digest": "a-digest"}
     job = add(deployment, "a", state="failed", function=HTML, cause=HTML, result=result, **secrets)
     text = console.get(f"/jobs/{job.job_id}").text
-    assert text.count("&lt;img src=x onerror=alert(1)&gt;") >= 4
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;") == 3
     assert f"ValueError: {HTML}" in unescape(text)
     assert f'href="/requests/{job.job_id}' in text
     assert "<img" not in text
@@ -141,7 +141,7 @@ def test_settled_jobs_are_purged(open_console: Open, deployment: Deployment) -> 
     answer = console.post("/jobs/purge?state=dead&days=2")
     assert "1 jobs deleted" in console.get(answer.headers["location"]).text
     assert listed(console.get("/jobs").text, dead, *kept) == ["b", "c"]
-    assert "say which of" in console.get("/jobs/purge?state=running&days=0").text
+    assert "is not one of" in console.get("/jobs/purge?state=running&days=0").text
 
 
 def test_dead_letters_are_filtered_and_stay(console: Visitor, deployment: Deployment) -> None:

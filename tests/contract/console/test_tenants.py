@@ -75,7 +75,7 @@ def test_tenants_are_found_by_name(
         found += re.findall(r'<tr><td><a href="/tenants/[^"]*">([^<]*)</a>', text)
         path = more(text).replace("/functions", "/tenants")
     assert [*map(unescape, found)] == [HTML, "acme", "acme-2", "farm", "mill"]
-    assert console.get("/tenants?text=acme").text.count("5 a second") == 2
+    assert console.get("/tenants?text=acme").text.count('<td class="number">5') == 2
     assert "Show all" in console.get("/tenants?text=none").text
     assert "there is no tenant" in console.get("/tenants/none").text
 
@@ -96,7 +96,7 @@ def test_a_setting_tells_where_it_comes_from(console: Visitor, deployment: Deplo
     assert rows == [("theme", "•••", "acme-own"), ("token", "ssm:acme/token", "shop")]
     other = next(name for name in re.findall('option value="([^"]*)"', public) if name != "public")
     assert ">acme-own" not in console.get(f"/tenants/acme?key={other}").text
-    assert "value" not in re.sub(r"<[^>]*>", "", public.partition('id="settings"')[2])
+    assert "value" not in re.sub(r"<[^>]*>", "", public.partition("<h2>Settings")[2])
     assert KEY not in public
 
 
@@ -139,8 +139,8 @@ def test_a_key_is_rotated_and_revoked(open_console: Open, deployment: Deployment
     assert rotated[0] != made[0]
     page = console.get("/tenants/acme").text
     assert (">rotating<" in page, rotated[0] in page) == (True, False)
-    told = console.get(console.post(f"{here}/revoke").headers["location"]).text
-    assert "is revoked" in told
+    revoked = console.get(console.post(f"{here}/revoke").headers["location"])
+    assert (revoked.status, "is revoked" in (told := revoked.text)) == (200, True)
     assert f"{here}/rotate" not in told
     assert "is revoked" in console.post(f"{here}/rotate").text
 
@@ -150,7 +150,7 @@ def test_a_key_is_rotated_and_revoked(open_console: Open, deployment: Deployment
     [
         ("", "name its functions"),
         ("?function=none", "no function none"),
-        ("?function=f&days=0", "3,650 days"),
+        ("?function=f&days=0", "not in the range"),
     ],
 )
 def test_a_key_that_opens_nothing_is_refused(

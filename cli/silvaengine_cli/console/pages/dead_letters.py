@@ -8,6 +8,7 @@ from starlette.requests import Request
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context
 from silvaengine_cli.dead_letters import DeadEvents, DeadJobs, is_asked, outcomes_text
+from silvaengine_cli.status.state import read_queues
 
 LIMIT = 100  # messages that are read, as `dlq` does
 FILTERS = {"function": "--function", "endpoint_id": "--endpoint", "cause": "--cause"}
@@ -15,9 +16,12 @@ FILTERS = {"function": "--function", "endpoint_id": "--endpoint", "cause": "--ca
 
 def show(session: Session, request: Request) -> Context:
     """Return the messages of each dead-letter queue, those about jobs as they are asked for."""
-    asked, letters = _asked(request), DeadJobs(session.deployment).look(LIMIT)
+    deployment, asked = session.deployment, _asked(request)
+    counts = read_queues(deployment)  # to look into an empty queue takes SQS a second
+    letters = DeadJobs(deployment).look(LIMIT) if counts.get("dead jobs") else []
     letters = [each for each in letters if not asked or is_asked(each, asked)]
-    events = DeadEvents(session.deployment).look(LIMIT)
+    has_events = any(counts.get(name) for name in ("dead events", "dead FIFO events"))
+    events = DeadEvents(deployment).look(LIMIT) if has_events else []
     return {"asked": asked, "query": urlencode(asked), "letters": letters, "events": events, "limit": LIMIT}
 
 

@@ -1,6 +1,7 @@
 """Tenants: their keys, settings and usage."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 import click
@@ -18,26 +19,22 @@ from silvaengine_cli.costs.prices import read_prices
 from silvaengine_cli.registry.catalogue import keys_of
 from silvaengine_cli.registry.effective import effective_settings
 from silvaengine_cli.registry.rows import Row, mask
-from silvaengine_cli.registry.tables import Key
-from silvaengine_cli.usage.period import check_month, period_of
+from silvaengine_cli.usage.period import month_period
 from silvaengine_cli.usage.totals import DAY_HOURS, UsageTable, title, usage_facts
 from silvaengine_tasks.usage.counting import Owner, Usage
 from silvaengine_tasks.usage.rows import HOUR
 
-SORTED = 1000  # tenants that are read at once
+SORTED = 500  # tenants that are read at once
 LISTED = ("endpoint_id", "special_connection", "rate_limit")
 OVERLAP_HOURS = 24
-MOST_DAYS = 3650  # that a key lives, as the command has it
+LIFETIME = click.IntRange(1, 3650)  # of a key, in days, as the command has it
 
 
 def show(session: Session, request: Request) -> Context:
     """Return a part of the tenants, by name as far as they are read at once."""
     text = request.query_params.get("text", "").strip()
     tables, containing = session.deployment.tables(), {"endpoint_id": text} if text else {}
-
-    def read(after: Key | None) -> tuple[list[Row], Key | None]:
-        return tables.part(ENDPOINTS, SORTED, after, LISTED, {}, containing)
-
+    read = partial(tables.part, ENDPOINTS, SORTED, attributes=LISTED, equal={}, containing=containing)
     part = part_of_table(read, lambda row: str(row["endpoint_id"]), request.query_params.get("after"))
     return {"part": part, "text": text}
 
@@ -62,25 +59,25 @@ def show_one(session: Session, request: Request) -> Context:
 
 def create_key(session: Session, request: Request) -> Action:
     """Return what makes a key that opens functions and packages to a tenant alone."""
-    query, admin, (_, tenant, owner) = request.query_params, _admin(session), _tenant(session, request)
+    (_, tenant, owner), query = _tenant(session, request), request.query_params
     functions, packages = (query.get(name, "").replace(",", " ").split() for name in ("function", "package"))
     grants = [scope for scope in SCOPES if scope in query.getlist("grant")]
-    only = [tenant] if owner == COMMON_ENDPOINT else []
-    label, days = query.get("label", "").strip(), query.get("days", "")
-    if days and not (days.isascii() and days.isdecimal() and 1 <= int(days[:9]) <= MOST_DAYS):
-        raise click.ClickException(f"a key lives for 1 to {MOST_DAYS:,} days; for ever if none are given")
+    only, label = [tenant] if owner == COMMON_ENDPOINT else [], query.get("label", "").strip()
+    days = LIFETIME.convert(query["days"], None, None) if query.get("days") else None
+    admin = ApiKeyAdmin(session.deployment)
     rights = admin.rights(
         owner, functions=functions, packages=packages, endpoints=only, grants=grants, label=label
     )
-
-    def carry_out() -> str:
-        return _told(admin.create(owner, rights, int(days) if days else None))
-
     options = {"--function": functions, "--package": packages, "--grant": grants, "--only": only}
-    options |= {"--label": [label] if label else [], "--expires": [days] if days else []}
-    arguments = [text for name, values in options.items() for each in values for text in (name, each)]
-    effect = "It is shown once. It opens these functions and packages at once."
-    return _of_key(session, tenant, ["create", "--endpoint", owner, *arguments], effect, carry_out)
+    options |= {"--label": [label] if label else [], "--expires": [str(days)] if days else []}
+    return _of_key(
+        session,
+        tenant,
+        ["create", *(text for name, values in options.items() for each in values for text in (name, each))],
+        owner,
+        "It is shown once. It opens these functions and packages at once.",
+        lambda: _told(admin.create(owner, rights, days)),
+    )
 
 
 def rotate_key(session: Session, request: Request) -> Action:
@@ -89,9 +86,9 @@ def rotate_key(session: Session, request: Request) -> Action:
     effect = f"The new secret is shown once; the one before is good for {OVERLAP_HOURS} hours more."
 
     def carry_out() -> str:
-        return _told(_admin(session).rotate(owner, key_id, None, OVERLAP_HOURS))
+        return _told(ApiKeyAdmin(session.deployment).rotate(owner, key_id, None, OVERLAP_HOURS))
 
-    return _of_key(session, tenant, ["rotate", key_id, "--endpoint", owner], effect, carry_out)
+    return _of_key(session, tenant, ["rotate", key_id], owner, effect, carry_out)
 
 
 def revoke_key(session: Session, request: Request) -> Action:
@@ -101,24 +98,22 @@ def revoke_key(session: Session, request: Request) -> Action:
     effect = f"It ends within 5 seconds, with Redis at the next request. It can't be undone.{shared}"
 
     def carry_out() -> str:
-        return f"{_admin(session).revoke(owner, key_id)} is revoked"
+        return f"{ApiKeyAdmin(session.deployment).revoke(owner, key_id)} is revoked"
 
-    return _of_key(session, tenant, ["revoke", key_id, "--endpoint", owner], effect, carry_out)
+    return _of_key(session, tenant, ["revoke", key_id], owner, effect, carry_out)
 
 
 def count_usage(session: Session, request: Request) -> Action:
     """Return what counts what was logged until now."""
-    tenant, effect = (
-        request.path_params["tenant"],
-        "What was logged until now is counted, as it is each hour.",
-    )
+    tenant = request.path_params["tenant"]
+    command = session.command("usage", tenant, "--refresh")
 
     def carry_out() -> str:
         UsageTable(session.deployment).refresh()
         return "what was logged until now is counted"
 
-    command = session.command("usage", tenant, "--refresh")
-    return Action("Count the usage", effect, command, "Count", carry_out, _address(tenant))
+    effect = "What was logged until now is counted, of all tenants, as it is each hour."
+    return Action("Count the usage", effect, command, "Count", carry_out, f"/tenants/{quote(tenant)}")
 
 
 def _tenant(session: Session, request: Request) -> tuple[Row, str, str]:
@@ -132,10 +127,7 @@ def _tenant(session: Session, request: Request) -> tuple[Row, str, str]:
 
 def _usage(session: Session, tenant: str, month: str | None) -> Context:
     """Return what a tenant used in a month and by day, and what that costs."""
-    try:
-        period = period_of(check_month(month))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    period = month_period(month)
     totals, owner = UsageTable(session.deployment).totals(period, tenant), Owner(tenant, "")
     usage, setup = totals.usages.get(owner, Usage()), Setup.of(session.deployment)
     days = range(period.first // DAY_HOURS, period.end // DAY_HOURS)
@@ -152,21 +144,14 @@ def _usage(session: Session, tenant: str, month: str | None) -> Context:
     }
 
 
-def _admin(session: Session) -> ApiKeyAdmin:
-    return ApiKeyAdmin(session.deployment)
-
-
 def _told(key: NewKey) -> str:
     return f"{key.api_key}\n{told(key)}"
 
 
 def _of_key(
-    session: Session, tenant: str, command: list[str], effect: str, carry_out: Callable[[], str]
+    session: Session, tenant: str, command: list[str], owner: str, effect: str, carry_out: Callable[[], str]
 ) -> Action:
     name, is_secret = command[0].capitalize(), command[0] != "revoke"
-    heading, same = f"{name} a key of {tenant}", session.command("keys", *command)
-    return Action(heading, effect, same, name, carry_out, _address(tenant), is_secret)
-
-
-def _address(tenant: str) -> str:
-    return f"/tenants/{quote(tenant)}"
+    heading = f"{name} {'a key' if command[0] == 'create' else command[1]}"
+    same = session.command("keys", *command, "--endpoint", owner)
+    return Action(heading, effect, same, name, carry_out, f"/tenants/{quote(tenant)}", is_secret)
