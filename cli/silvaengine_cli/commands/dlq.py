@@ -14,7 +14,7 @@ COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id
 
 @click.group()
 def dlq() -> None:
-    """List the messages of the dead-letter queue, and retry their jobs or purge them.
+    """List, retry and purge the messages of dead-letter queues.
 
     \b
     Examples:
