@@ -27,6 +27,10 @@ from silvaengine_tasks.usage.rows import HOUR
 SORTED = 500  # tenants that are read at once
 LISTED = ("endpoint_id", "special_connection", "rate_limit")
 OVERLAP_HOURS = 24
+EFFECTS = {
+    "rotate": f"The new secret is shown once; the one before is good for {OVERLAP_HOURS} hours more.",
+    "revoke": "It ends within 5 seconds, with Redis at the next request. It can't be undone.",
+}
 LIFETIME = click.IntRange(1, 3650)  # of a key, in days, as the command has it
 
 
@@ -80,27 +84,18 @@ def create_key(session: Session, request: Request) -> Action:
     )
 
 
-def rotate_key(session: Session, request: Request) -> Action:
-    """Return what adds a secret to a key."""
+def change_key(name: str, session: Session, request: Request) -> Action:
+    """Return what rotates or revokes a key."""
     key_id, (_, tenant, owner) = request.path_params["key_id"], _tenant(session, request)
-    effect = f"The new secret is shown once; the one before is good for {OVERLAP_HOURS} hours more."
+    admin = ApiKeyAdmin(session.deployment)
 
     def carry_out() -> str:
-        return _told(ApiKeyAdmin(session.deployment).rotate(owner, key_id, None, OVERLAP_HOURS))
+        if name == "rotate":
+            return _told(admin.rotate(owner, key_id, None, OVERLAP_HOURS))
+        return f"{admin.revoke(owner, key_id)} is revoked"
 
-    return _of_key(session, tenant, ["rotate", key_id], owner, effect, carry_out)
-
-
-def revoke_key(session: Session, request: Request) -> Action:
-    """Return what ends a key."""
-    key_id, (_, tenant, owner) = request.path_params["key_id"], _tenant(session, request)
-    shared = " It is a common key: it may open other tenants, too." if owner == COMMON_ENDPOINT else ""
-    effect = f"It ends within 5 seconds, with Redis at the next request. It can't be undone.{shared}"
-
-    def carry_out() -> str:
-        return f"{ApiKeyAdmin(session.deployment).revoke(owner, key_id)} is revoked"
-
-    return _of_key(session, tenant, ["revoke", key_id], owner, effect, carry_out)
+    shared = " It is a common key, which may open other tenants, too." if owner == COMMON_ENDPOINT else ""
+    return _of_key(session, tenant, [name, key_id], owner, EFFECTS[name] + shared, carry_out)
 
 
 def count_usage(session: Session, request: Request) -> Action:
