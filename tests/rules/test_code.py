@@ -37,7 +37,6 @@ BOUNDARIES = {
     "silvaengine_worker/describe.py": "an operator's function that is described",
     "silvaengine_worker/serving.py": "a Lambda, and the function that it calls",
     "silvaengine_worker/stream.py": "a thread: its failure belongs to the function's",
-    "silvaengine_worker/worker.py": "an object's method: the object is given up, and it is raised again",
 }
 
 # Who composes from the environment: each Lambda's app, and what exists once in a process without one.

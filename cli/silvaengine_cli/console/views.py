@@ -91,6 +91,14 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
     return Route(path, answer_in_thread, methods=["GET", "POST"])
 
 
+def number(request: Request, name: str) -> int:
+    """Return a number of the query, of at most nine digits; raise ClickException for anything else."""
+    text = request.query_params.get(name, "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise click.ClickException(f"say which {name}: a number, not {text[:100]!r}")
+    return int(text)
+
+
 def once[T](session: Session, request: Request, do: Callable[[], T]) -> T:
     """Return what is done for a request's form, which is done once; see ``Session.once``."""
     return session.once(request.state.form.get("once") or token_urlsafe(), do)

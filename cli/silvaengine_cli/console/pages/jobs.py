@@ -9,7 +9,7 @@ from starlette.requests import Request
 from silvaengine.ledger.execution import LARGEST
 from silvaengine_cli.console.paging import part_of_table
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Action, Context
+from silvaengine_cli.console.views import Action, Context, number
 from silvaengine_cli.jobs import STATES, Jobs, Summary, error_of, facts_of, log_group
 
 SORTED = 500  # jobs that are read at once
@@ -53,9 +53,9 @@ def change(name: str, session: Session, request: Request) -> Action:
 
 def purge(session: Session, request: Request) -> Action:
     """Return what deletes settled jobs."""
-    jobs, query = Jobs(session.deployment), request.query_params
-    state = click.Choice(STATES[2:]).convert(query.get("state", ""), None, None)
-    days = click.IntRange(0).convert(query.get("days", ""), None, None)
+    jobs, state = Jobs(session.deployment), request.query_params.get("state", "")
+    click.Choice(STATES[2:]).convert(state, None, None)
+    days = number(request, "days")
 
     def carry_out() -> str:
         return f"{sum(map(jobs.purge, jobs.settled(days, state)))} jobs deleted"
