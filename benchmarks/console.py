@@ -104,8 +104,16 @@ def _rows(number: int) -> Mapping[Table, Mapping[str, Any]]:
     tenant = f"tenant-{number:06}"
     entry = {"aws_lambda_arn": WORKER, "function": f"function-{number:06}", "setting": ""}
     config = {"module_name": "shop.orders", "class_name": "Orders", "setting": "shop"}
-    job = {"job_id": f"{number:032x}", "state": "dead" if number % 100 == 0 else "succeeded", "attempt": 1}
-    job |= {"endpoint_id": tenant, "area": "core", "function": "hello", "accepted_at": 1_790_000_000}
+    texts = ("owner", "effect", "setting", "principal", "digest", "request_id")
+    job: dict[str, Any] = {
+        "job_id": f"{number:032x}",
+        "endpoint_id": tenant,
+        "area": "core",
+        "on_lost": "retry",
+    }
+    job |= {"function": "hello", "aws_lambda_arn": WORKER, "state": "succeeded" if number % 100 else "dead"}
+    job |= {"fence": 1, "attempts": 1, "max_attempts": 3, "keep_seconds": 86_400, "backoff_seconds": 10}
+    job |= dict.fromkeys(texts, "") | dict.fromkeys(("created_at", "changed_at"), 1_790_000_000 + number)
     return {
         FUNCTIONS: {
             "aws_lambda_arn": WORKER,
@@ -115,5 +123,5 @@ def _rows(number: int) -> Mapping[Table, Mapping[str, Any]]:
         },
         ENDPOINTS: {"endpoint_id": tenant, "special_connection": True},
         CONNECTIONS: {"endpoint_id": tenant, "api_key": DEFAULT_API_KEY, "functions": [entry]},
-        EXECUTIONS: job | {"created_at": 1_790_000_000 + number, "updated_at": 1_790_000_000 + number},
+        EXECUTIONS: job,
     }

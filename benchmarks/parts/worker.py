@@ -4,13 +4,11 @@ import json
 import logging
 import os
 from contextvars import copy_context
-from decimal import getcontext, setcontext
 
 from silvaengine_demo.greetings import Greetings
 
 from benchmarks.parts import choose
 from benchmarks.peers.request import CONTEXT
-from silvaengine.context import begin_call, end_call
 from silvaengine.observability.logging import InvocationLog, encode_shared
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import worker
@@ -18,7 +16,7 @@ from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import fit_arguments
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.process_state import live_environment, restore_process, run_with_deadline
+from silvaengine_worker.process_state import run_with_deadline
 from silvaengine_worker.results import complete, to_json_text, to_response
 
 PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])
@@ -48,16 +46,7 @@ def _log():
 
 
 def _isolate():
-    copy_context().run(_bind)
-
-
-def _bind():
-    setcontext(getcontext().copy())
-    begin_call(CURRENT, {})
-    try:
-        restore_process(live_environment.copy(), int)
-    finally:
-        end_call()
+    copy_context().run(worker._run_alone, CURRENT, {}, bool)
 
 
 def _answer():
@@ -72,10 +61,10 @@ PARTS = {
     "reading the payload": lambda: WorkerCall.decode(PAYLOAD),
     "arguments, fitted to the function": lambda: fit_arguments(CALL, PARAMETERS),
     "settings and what the function may ask of its call": lambda: worker._current_invocation(
-        CALL, 4e9, "", LOGGER, None
+        CALL, 4e9, "", LOGGER, None, None
     ),
-    "environment, folder, logging, decimal context put back": _isolate,
-    "the deadline's alarm": lambda: run_with_deadline(20.0, int),
+    "binding the call, its deadline, environment, folder and logging put back": _isolate,
+    "of it the deadline's alarm": lambda: run_with_deadline(20.0, int),
     "size and form of the result": _answer,
     "the log line, its ids and times": _log,
 }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
+from silvaengine.access.api_keys import IMPLIED_SCOPES, MAX_SECRETS, PREFIX, key_digest
 from silvaengine.errors import ConditionFailedError
 from silvaengine.ledger.execution import DAY
 from silvaengine.registry.keys import ROOT_ENDPOINT
@@ -22,6 +22,8 @@ from silvaengine.tables import (
 )
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce_rows
+from silvaengine_cli.output import utc_time
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.routes import routes_of, with_routes
 from silvaengine_cli.registry.rows import Row, mask, row_name
 from silvaengine_cli.registry.tables import RegistryTables
@@ -65,6 +67,46 @@ class ApiKeyAdmin:
         announce_rows(self._deployment)
         return key
 
+    def rights(
+        self,
+        endpoint: str,
+        *,
+        functions: Sequence[str] = (),
+        packages: Sequence[str] = (),
+        like: str | None = None,
+        endpoints: Sequence[str] = (),
+        whitelist: Sequence[str] = (),
+        grants: Sequence[str] = (),
+        label: str = "",
+    ) -> Row:
+        """Return the rights that ``create`` writes: functions and packages, or those of another key.
+
+        Raises:
+            UsageError: it opens nothing, or the common key row's names no endpoints, or another's does.
+            ClickException: there is no such function, package or key.
+        """
+        if bool(functions or packages) == bool(like):
+            raise click.UsageError(
+                "name its functions with --function or --package, or another key with --like"
+            )
+        if endpoint == COMMON_ENDPOINT and not endpoints:
+            raise click.UsageError("a key of the common key row needs the endpoints that it may open: --only")
+        if endpoint != COMMON_ENDPOINT and endpoints:
+            raise click.UsageError(f"--only is for keys of the common key row; this one is for {endpoint!r}")
+        worker = self._deployment.worker_arn
+        row: Row = rights_of(self._tables, endpoint, like) if like else {}
+        if functions:
+            row["functions"] = function_entries(self._tables, functions, worker)
+        if packages:
+            row["packages"] = [{"package": package, "setting": ""} for package in packages]
+            known = Packages(self._tables, worker)
+            if complaints := list(known.unpublished(row)):
+                raise click.ClickException("\n".join(complaints))
+            known.check_key_row({}, {"endpoint_id": endpoint, **row})
+        row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
+        row |= {"endpoints": list(endpoints)} if endpoints else {}
+        return row | ({"whitelist": list(whitelist)} if whitelist else {})
+
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
         """Add a new secret to a key; of the older ones only the latest stays valid, until the overlap ends.
 
@@ -106,7 +148,7 @@ class ApiKeyAdmin:
         beginning = key_id.rstrip("…")
         if len(beginning) >= len(PREFIX) + 2 * ID_BYTES or beginning in ("", PREFIX):
             return key_id
-        keys = [row["api_key"] for row in self._tables.scan(CONNECTIONS) if row["endpoint_id"] == endpoint]
+        keys = [row["api_key"] for row in self._tables.query(CONNECTIONS, endpoint)]
         found = [key for key in keys if key.startswith(PREFIX) and key.startswith(beginning)]
         if len(found) > 1:
             raise click.ClickException(f"{len(found)} keys begin with {beginning}: name more of the id")
@@ -114,7 +156,8 @@ class ApiKeyAdmin:
 
     def facts(self, endpoint: str | None) -> Iterator[Facts]:
         """Return each key's endpoint, state, rights and times, without secrets and keys that are secrets."""
-        rows = [row for row in self._tables.scan(CONNECTIONS) if endpoint in (None, row["endpoint_id"])]
+        scan, query = self._tables.scan, self._tables.query
+        rows = [*(scan(CONNECTIONS) if endpoint is None else query(CONNECTIONS, endpoint))]
         keys = [CONFIG_DATA.key_of(key_use_key(*CONNECTIONS.key_of(row))) for row in rows]
         uses = self._tables.read(CONFIG_DATA, keys)
         now = time.time()
@@ -189,6 +232,12 @@ def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no key row of its own: "
                 "name those that it may open (`endpoints` in registry.yaml, --only for new keys)"
             )
+
+
+def told(key: NewKey) -> str:
+    """Return what its owner has to know of a new key beside itself."""
+    end = "never ends" if key.expires_at is None else f"ends at {utc_time(key.expires_at, 'minutes')}"
+    return f"Save it now: it is shown only once. It {end}."
 
 
 def lifetime(key_hashes: Sequence[Row]) -> int | None:

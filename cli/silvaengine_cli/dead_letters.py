@@ -1,7 +1,9 @@
 """The dead-letter queues as an operator sees them: dead jobs, and events that failed for good."""
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,8 +15,10 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.events import send
+from silvaengine_cli.jobs import Jobs, error_of, log_group, log_of
 
 HOLD_SECONDS = 20  # how long a message that was received is hidden from others
+WAIT_SECONDS = 1  # for messages: without waiting, SQS asks some of its servers alone
 
 _EVENT_QUEUES = (("EventDeadLetterQueueUrl", "EventQueueUrl"), ("FifoDeadLetterQueueUrl", "FifoQueueUrl"))
 _EVENTBRIDGE_MEMBERS = ({"rule", "event"}, {"schedule", "time"}, {"detail-type", "source"})
@@ -85,6 +89,45 @@ class DeadEvent:
         return str(self.message.get("MessageAttributes", {}).get(name, {}).get("StringValue", ""))
 
 
+class DeadJobs:
+    """The queue of messages about dead jobs of a deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._jobs = Jobs(deployment)
+        self._sqs, self._url = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
+
+    def receive(self, limit: int, filters: Mapping[str, str | None]) -> list[Message]:
+        """Return those of up to ``limit`` messages whose job is as asked for; others stay in the queue.
+
+        Those that are neither deleted nor released come back after twenty seconds.
+        """
+        messages = list(receive_each(self._sqs, self._url, limit))
+        wanted = [each for each in messages if is_asked(job_facts(each), filters)]
+        release(self._sqs, self._url, [each for each in messages if each not in wanted])
+        return wanted
+
+    def look(self, limit: int) -> list[dict[str, Json]]:
+        """Return what up to ``limit`` messages say, which stay in the queue."""
+        messages = list(receive_each(self._sqs, self._url, limit))
+        release(self._sqs, self._url, messages)
+        return list(map(job_facts, messages))
+
+    def redrive(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Accept the jobs of messages again and delete these; return what ``Jobs.retry`` says of each."""
+        outcomes = dict[str, str]()
+        for message in messages:
+            job_id = str(job_facts(message)["job_id"])
+            if job_id not in outcomes:
+                outcomes[job_id] = self._jobs.retry(job_id)
+            self.purge([message])
+        return outcomes
+
+    def purge(self, messages: Sequence[Message]) -> None:
+        """Delete messages; their jobs stay dead."""
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+
 class DeadEvents:
     """The events' dead-letter queues of a deployment."""
 
@@ -102,6 +145,24 @@ class DeadEvents:
             for message in receive_each(self._sqs, url, left):
                 left -= 1
                 yield DeadEvent(url, source_url, message)
+
+    def look(self, limit: int) -> list[dict[str, Any]]:
+        """Return what there is to say of up to ``limit`` events, which stay in their queues.
+
+        The cause is from the ledger, which is read whole, where it has the event.
+        """
+        events = list(self.receive(limit))
+        for event in events:
+            release(self._sqs, event.queue_url, [event.message])
+        executions = list(Jobs(self._deployment).scan()) if events else []
+        tasks_arn = self._deployment.output("TasksArn")
+        return [_event_facts(event, self._execution_of(event, executions), tasks_arn) for event in events]
+
+    def _execution_of(self, event: DeadEvent, executions: Sequence[Execution]) -> Execution | None:
+        if event.kind != "message":
+            return None
+        arn = self.source_arn(event)
+        return next((each for each in executions if event.is_of(each, arn)), None)
 
     def source_arn(self, event: DeadEvent) -> str:
         """Return the ARN of the queue in which a message failed."""
@@ -149,8 +210,8 @@ def receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
     deadline = time.monotonic() + HOLD_SECONDS / 2
     while len(seen) < limit and time.monotonic() < deadline:
         response = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=HOLD_SECONDS, WaitTimeSeconds=1,
-            MessageAttributeNames=["All"], AttributeNames=["All"],
+            QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT_SECONDS,
+            VisibilityTimeout=HOLD_SECONDS, MessageAttributeNames=["All"], AttributeNames=["All"],
         )  # fmt: skip
         messages = [each for each in response.get("Messages", ()) if each["MessageId"] not in seen]
         if not messages:
@@ -160,7 +221,47 @@ def receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
             yield message
 
 
+def release(sqs: AwsClient, url: str, messages: Sequence[Message]) -> None:
+    """Let others receive messages at once."""
+    for message in messages:
+        with suppress(sqs.exceptions.MessageNotInflight):  # its time is over: it has come back
+            sqs.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+
+
+def is_asked(letter: Mapping[str, Json], filters: Mapping[str, str | None]) -> bool:
+    """Return whether a message is about a job, and has the values of the filters that aren't None."""
+    return "job_id" in letter and all(value in (None, letter.get(name)) for name, value in filters.items())
+
+
+def outcomes_text(outcomes: Mapping[str, str]) -> str:
+    """Return what became of jobs that were redriven, for people."""
+    lines = [f"{job_id}: {outcome}" for job_id, outcome in outcomes.items()]
+    return "\n".join([*lines, f"{[*outcomes.values()].count('accepted')} jobs accepted again"])
+
+
 def job_facts(message: Message) -> dict[str, Json]:
     """Return what a message says of a dead job; text from elsewhere is shown unchanged, as ``message``."""
     facts = parse_json_or_text(message["Body"])
     return facts if isinstance(facts, dict) else {"message": message["Body"]}
+
+
+def _event_facts(event: DeadEvent, execution: Execution | None, tasks_arn: str) -> dict[str, Any]:
+    return {
+        "id": event.message["MessageId"],
+        "from": event.kind,
+        "endpoint_id": execution.endpoint_id if execution else event.attribute("endpoint_id"),
+        "function": execution.function if execution else event.attribute("funct"),
+        "attempts": execution.attempts if execution else "",
+        "cause": _cause(event, execution),
+        "error": (error_of(execution) if execution else None) or "",
+        "log": log_of(execution) if execution else log_group(tasks_arn),
+    }
+
+
+def _cause(event: DeadEvent, execution: Execution | None) -> str:
+    if execution is not None:
+        return execution.cause or str(json.loads(execution.result or "{}").get("error_type", ""))
+    response = event.body.get("responsePayload") if isinstance(event.body, dict) else None
+    return str(response.get("errorMessage", "")) if isinstance(response, dict) else ""

@@ -2,19 +2,46 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import click
 
 from silvaengine.aws.attribute_values import decode_row
 from silvaengine.aws.botocore import BotocoreApi
-from silvaengine.aws.table_client import TableReader, TableWriter
-from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.aws.table_client import Row, TableReader, TableWriter
+from silvaengine.ledger.execution import DAY, LARGEST, LIVE, Execution
 from silvaengine.ledger.store import WITHDRAWN, Ledger
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.output import utc_time
+from silvaengine_cli.registry.tables import Key
 
 ID_LENGTH = 32  # hex digits, at least
+STATES = ("accepted", "running", "succeeded", "failed", "dead")
+HIDDEN = ("owner", "effect", "content", "result", "principal", "digest")
+
+
+class Summary(NamedTuple):
+    """What a list shows of an execution."""
+
+    job_id: str
+    state: str
+    endpoint_id: str
+    function: str
+    attempts: int
+    changed_at: int
+    cause: str = ""
+    expires_at: int = LARGEST
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Summary | None":
+        """Read a row; None for one that no transition has written: a function may write rows, too."""
+        row = cls._field_defaults | {name: _plain(value) for name, value in row.items()}
+        kinds = cls.__annotations__.items()
+        is_ours = all(isinstance(row.get(name), kind) for name, kind in kinds)
+        return cls(**row) if is_ours and 0 <= row["changed_at"] <= LARGEST else None
 
 
 class Jobs:
@@ -39,6 +66,24 @@ class Jobs:
                 execution = Execution.from_row(decode_row(item))
                 if execution and not execution.is_gone(self.ledger.now()):
                     yield execution
+
+    def part(
+        self, most: int, state: str | None, endpoint: str | None, after: Key | None
+    ) -> tuple[list[Summary], Key | None]:
+        """Return executions, as ``RegistryTables.part`` does."""
+        equal = {name: value for name, value in (("state", state), ("endpoint_id", endpoint)) if value}
+        rows, following = self._deployment.tables().part(EXECUTIONS, most, after, Summary._fields, equal, {})
+        now = self.ledger.now()
+        return [each for each in map(Summary.from_row, rows) if each and each.expires_at > now], following
+
+    def settled(self, days: int, state: str | None) -> list[Execution]:
+        """Return the executions that were settled so many days ago; reads the whole table."""
+        limit = self.ledger.now() - days * DAY
+        return [
+            each
+            for each in self.scan()
+            if each.state not in LIVE and each.changed_at <= limit and state in (None, each.state)
+        ]
 
     def ids(self, endpoint_id: str) -> list[str]:
         """Return the ids of all executions of an endpoint, expired ones as well; reads the whole table."""
@@ -87,6 +132,26 @@ class Jobs:
         if len(found) > 1:
             raise click.ClickException(f"{len(found)} jobs begin with {beginning}: name more of the id")
         return found[0] if found else job_id
+
+    def find(self, job_id: str) -> Execution:
+        """Return a job by the beginning of its id; raise ClickException for none and for several."""
+        execution = self.ledger.get(self.full_id(job_id))
+        if execution is None:
+            raise click.ClickException(f"there is no job {job_id}")
+        return execution
+
+    def cancel(self, job_id: str) -> str:
+        """End a job that has not ended; return ``cancelled``, or why it wasn't."""
+        execution = self.ledger.get(job_id)
+        if execution is None:
+            return "not found"
+        if execution.state not in LIVE:
+            return f"is {execution.state}"
+        try:
+            self.ledger.withdraw(execution)
+        except self._conflict:
+            return "was changed meanwhile"
+        return "cancelled"
 
     def retry(self, job_id: str) -> str:
         """Accept a dead or failed job again; return ``accepted``, or why it wasn't."""
@@ -141,6 +206,13 @@ class Jobs:
         return True
 
 
+def facts_of(execution: Execution) -> dict[str, Any]:
+    """Return the attributes that neither show the call's content nor let anybody change the row."""
+    row = {name: value for name, value in execution.to_row().items() if name not in HIDDEN}
+    times = ("created_at", "changed_at", "due_at", "expires_at")
+    return row | {name: utc_time(row[name]) for name in times if name in row}
+
+
 def error_of(execution: Execution) -> str | None:
     """Return the error with which a call ended, as its caller was told it; None if it has none."""
     response = parse_json_or_text(execution.result or "")
@@ -158,3 +230,8 @@ def log_of(execution: Execution) -> str:
 def log_group(function_arn: str) -> str:
     """Return a Lambda's log group: docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html."""
     return f"/aws/lambda/{function_arn.rpartition(':function:')[2].partition(':')[0]}"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a row's
+    """Return a value as the ledger has it: the registry's tables keep numbers as decimals."""
+    return int(value) if isinstance(value, Decimal) and value.is_finite() else value

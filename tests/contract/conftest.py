@@ -1,4 +1,4 @@
-"""DynamoDB twice, over real sockets: moto and the local engine; one suite for both."""
+"""DynamoDB twice, over real sockets: moto, and at night the local engine, too; one suite for both."""
 
 import ssl
 import subprocess
@@ -63,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContex
     return context, files[1]
 
 
-@pytest.fixture(params=["moto", "engine"])
+@pytest.fixture(params=["moto", pytest.param("engine", marks=pytest.mark.nightly)])
 def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at one of the two; gives its address."""
     return pointed_at(request.param, request, monkeypatch)

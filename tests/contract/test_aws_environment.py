@@ -118,7 +118,7 @@ def test_endpoints_are_botocores(
     for name, value in variables.items():
         environment.setenv(name, value)
     differs_by_partition = not variables or "True" in variables.values()
-    for region in REGIONS if differs_by_partition else REGIONS[:2]:
+    for region in REGIONS if differs_by_partition else REGIONS[:1]:
         found = {service: own_endpoint(service, region) for service in OPERATIONS}
         assert found == {service: botocores_endpoint(service, region, loader) for service in OPERATIONS}
 

@@ -53,7 +53,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "moto", "engine"])
+@pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.nightly), "engine"])
 def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return one of the three clients, with the tables."""
     if request.param == "memory":

@@ -48,7 +48,7 @@ class Tables:
         return self.reader.query(PACKAGES, CANARIES)
 
 
-@pytest.fixture(params=["memory", "moto", "engine"])
+@pytest.fixture(params=["memory", pytest.param("moto", marks=pytest.mark.nightly), "engine"])
 def tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
     """Return the tables in each of the three."""
     if request.param == "memory":

@@ -25,6 +25,7 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.describing import describe_shipped
 
+from ..fakes.executions import accepted_execution
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .registry_rows import API_KEY
 from .shop import PACKAGE, Shop, ask, build_of, open_to
@@ -73,20 +74,20 @@ def test_a_page_is_accessible(page: Page, name: str) -> None:
     for _ in range(2):
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
-        page.get_by_role("button", name="Dark or light").click()
+        page.get_by_role("button", name="Switch theme").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_pages_are_walked_by_keys(page: Page) -> None:
     """Past what all pages have, along the pages, and to the theme; where one is can be seen."""
     page.keyboard.press("Tab")
-    skip = page.get_by_role("link", name="Skip to the page")
+    skip = page.get_by_role("link", name="Skip to content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.goto(f"{page.url}jobs")
-    for name in ("Skip to the page", *NAVIGATION.values()):
+    for name in ("Skip to content", *NAVIGATION.values()):
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
@@ -133,7 +134,7 @@ def test_a_failed_request_leads_to_its_story(page: Page, deployment: Deployment)
     """It comes by itself; below it stands why, and what a function says of itself makes no element."""
     page.get_by_role("link", name="Requests", exact=True).click()
     page.get_by_label("Function").fill("tell")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Filter").click()
     expect(page).to_have_url(re.compile("/requests[?]function=tell$"))
     evil = '<img src=x onerror="document.title = 1"> "quoted"'
     body = {"how": "fail", "texts": [evil]}
@@ -240,8 +241,8 @@ def test_a_package_is_steered(page: Page, address: str, deployment: Deployment, 
     shop.publish(rollout=Rollout({"tenants": ["shop-acme"], "manual": True}))
     page.goto(f"{base(address)}/functions/packages")
     page.get_by_role("link", name=PACKAGE, exact=True).click()
-    page.get_by_label("More tenants").fill("shop-farm")
-    confirmed(page, page.get_by_role("button", name="Serve them"), "tenants since now: shop-farm")
+    page.get_by_label("Add tenants").fill("shop-farm")
+    confirmed(page, page.get_by_role("button", name="Extend canary"), "tenants since now: shop-farm")
     assert found(page) == 0
     confirmed(page, page.get_by_role("link", name="Promote"), f"serves instead of {first}")
     served = shop.releases.pointer()["release"]
@@ -259,6 +260,52 @@ def test_a_package_is_steered(page: Page, address: str, deployment: Deployment, 
     )
     confirmed(page, page.get_by_role("link", name="Unpin shop-mill"), f"shop-mill has release {first}")
     assert shop.releases.pointer()["pins"] == {}
+
+
+# Tenants and jobs
+
+
+def test_a_job_is_cancelled_and_retried(page: Page, address: str, deployment: Deployment) -> None:
+    """Found by its tenant, it leads to its story and to what is done with it."""
+    job = accepted_execution(int(time.time()), endpoint_id="e2e", function=HTML, due_shard=None)
+    deployment.rows.put("executions", **job.to_row())
+    page.goto(f"{base(address)}/jobs?endpoint=e2e")
+    expect(page.locator("main img")).to_have_count(0)
+    page.get_by_role("link", name=job.job_id[:12]).click()
+    confirmed(page, page.get_by_role("link", name="Cancel"), f"{job.job_id}: cancelled")
+    assert found(page) == 0
+    confirmed(page, page.get_by_role("link", name="Retry"), f"{job.job_id}: accepted")
+    expect(page.get_by_role("link", name="Trace")).to_be_visible()
+    confirmed(page, page.get_by_role("link", name="Cancel"), f"{job.job_id}: cancelled")
+    page.goto(f"{base(address)}/jobs/dead")
+    expect(page.get_by_role("heading", name="Events")).to_be_visible()
+    assert found(page) == 0
+
+
+def test_a_key_is_shown_once_and_ends(page: Page, address: str, deployment: Deployment) -> None:
+    """What its form makes opens a function, is rotated and revoked, and is in no page after its own."""
+    page.goto(f"{base(address)}/tenants?text=e2e")
+    page.get_by_role("link", name="e2e", exact=True).click()
+    page.get_by_text("Create a key").click()
+    page.get_by_label("Functions").fill("tenant")
+    page.get_by_label("Label").fill(HTML)
+    assert found(page) == 0
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Create").click()
+    key = page.get_by_role("status").inner_text().split()[0]
+    call = ("/core/e2e/tenant", {"x-api-key": key})
+    assert eventually(lambda: deployment.api.get(*call).status, (200).__eq__) == 200
+    page.get_by_role("link", name="Continue").click()
+    row = page.get_by_role("row").filter(has_text=key.partition(".")[0])
+    expect(row).to_contain_text("active")
+    expect(page.locator("main img")).to_have_count(0)
+    assert key not in page.content()
+    row.get_by_role("link", name="Rotate").click()
+    page.locator("form button").click()
+    expect(page.get_by_role("status")).to_contain_text("shown only once")
+    page.get_by_role("link", name="Continue").click()
+    confirmed(page, row.get_by_role("link", name="Revoke"), "is revoked")
+    expect(row).to_contain_text("revoked")
 
 
 def base(address: str) -> str:

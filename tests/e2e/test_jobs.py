@@ -25,6 +25,8 @@ from .test_permissions import assumed
 
 KEY = {"x-api-key": API_KEY}
 LEASE_SECONDS = 36  # the worker's timeout of this deployment, and the ledger's margin
+# On a busy machine the first calls may outlast the gateway, as on AWS: whether they ran is unknown.
+TIMED_OUT = {502, 504}
 ANY_STATUS = {"accepted", "running", "succeeded", "failed", "dead"}
 
 
@@ -226,7 +228,7 @@ def test_the_worker_moves_nothing_without_the_owners_token(deployment: Deploymen
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("calls", [400, pytest.param(2_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("calls", [120, pytest.param(2_000, marks=pytest.mark.nightly)])
 def test_the_promises_hold_for_many_calls(
     deployment: Deployment, api: Api, effects: Path, calls: int
 ) -> None:
@@ -251,9 +253,12 @@ def test_the_promises_hold_for_many_calls(
         wrong = wrongs.get(number % 10)
         if job_id:
             assert counted[str(number)] == (2 if wrong == "late" else 1), number
+        elif status in TIMED_OUT:
+            assert counted[str(number)] <= 1, number
         else:
             assert status == (500 if wrong else 200), number
             assert counted[str(number)] == (0 if wrong == "raise" else 1), number
+    assert Counter(status for status, _ in responses)[200] > calls // 10
     assert len(states) + sum(not job_id for _, job_id in responses) == calls
 
 

@@ -132,7 +132,7 @@ def checked(response: dict[str, Any]) -> dict[str, Any]:
 def test_t26_no_request_makes_a_500_or_tells_internals(
     platform: Platform, event: dict[str, Any], wrong: dict[str, Any]
 ) -> None:
-    """Five thousand requests, one member of many an event replaced: each gets a clear answer below 500.
+    """A thousand requests, one member of many an event replaced: each gets a clear answer below 500.
 
     What is answered never names an ARN, a trace or a module, unless the client has sent that itself, and no
     request makes more than one call of a worker.
@@ -147,7 +147,7 @@ def test_t26_no_request_makes_a_500_or_tells_internals(
 @given(st.text(st.characters() | st.sampled_from("\r\n\0\x85 é€\ud800"), max_size=8))
 @examples(50)
 def test_t18_what_a_full_event_function_echoes_can_be_sent(platform: Platform, text: str) -> None:
-    """Ten thousand texts, as a header where a header can have them, and escaped in a body: none is a 500."""
+    """Two thousand texts, as a header where a header can have them, and escaped in a body: none is a 500."""
     is_unicode = text.encode(errors="replace").decode() == text
     headers = {"x-api-key": "acme-key", **({"x-echo": text} if is_unicode else {})}
     response = platform.call(rest_event("POST", "/raw/acme/mirror", headers=headers, body=json.dumps(text)))

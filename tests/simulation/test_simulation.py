@@ -1,17 +1,14 @@
 """The ledger's promises under random faults; ``run.py`` makes a million calls."""
 
-import pytest
-
 from .run import CALLS, figures, simulate
 from .world import Weather
 
-WORLDS = 100
+WORLDS = 25
 
 
-@pytest.mark.parametrize("first", range(0, WORLDS, 25))
-def test_the_promises_hold_over_10000_calls(first: int) -> None:
+def test_the_promises_hold_over_2500_calls() -> None:
     """Whatever is lost, repeated, late or killed: at most once, at least once or exactly once."""
-    for seed in range(first, first + 25):
+    for seed in range(WORLDS):
         assert simulate(seed).account.violations == [], f"seed {seed} replays it"
 
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import click
 
-from silvaengine_cli.commands.usage import describe_period, title
 from silvaengine_cli.costs.bill import Setup, bill, price
 from silvaengine_cli.costs.per_million import FUNCTION_MS, rows
 from silvaengine_cli.costs.prices import Prices, read_prices
 from silvaengine_cli.deployment import Deployment, list_options
 from silvaengine_cli.output import print_table
 from silvaengine_cli.usage.period import Period, period_options, refresh_option
-from silvaengine_cli.usage.totals import UsageTable
+from silvaengine_cli.usage.totals import UsageTable, describe_period, title
 
 PARTS = ("API", "Lambda", "logs", "jobs", "sent")
 

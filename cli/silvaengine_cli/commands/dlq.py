@@ -1,11 +1,12 @@
 """``dlq``: the messages about dead jobs."""
 
+from collections.abc import Callable
+
 import click
 
 from silvaengine.protocol.json_codec import Json
-from silvaengine_cli.dead_letters import job_facts, receive_each
+from silvaengine_cli.dead_letters import DeadJobs, outcomes_text
 from silvaengine_cli.deployment import Deployment, limit_option, list_options, operator_options
-from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.output import Id, print_result, print_table
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
@@ -13,7 +14,7 @@ COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id
 
 @click.group()
 def dlq() -> None:
-    """List the messages of the dead-letter queue, and retry their jobs.
+    """List, retry and purge the messages of dead-letter queues.
 
     \b
     Examples:
@@ -26,27 +27,31 @@ def dlq() -> None:
 @limit_option("How many to list.")
 @list_options
 def list_(deployment: Deployment, limit: int, as_json: bool, wide: bool) -> None:
-    """List messages. They stay in the queue, hidden from others for twenty seconds.
+    """List messages. They stay in the queue.
 
     \b
     Examples:
       silvaengine dlq list --local
       silvaengine dlq list --limit 500 --json --stack silvaengine
     """
-    queue = deployment.output("DeadLetterQueueUrl")
-    letters = [job_facts(message) for message in receive_each(deployment.client("sqs"), queue, limit)]
+    letters = DeadJobs(deployment).look(limit)
     print_table(
         f"{len(letters)} dead letters", COLUMNS, map(_cells, letters), letters, as_json=as_json, wide=wide
     )
 
 
+def choice_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that choose messages."""
+    function = click.option("--function", help="Only jobs of this function.")
+    endpoint = click.option("--endpoint", "endpoint_id", help="Only jobs of this endpoint.")
+    cause = click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
+    limit = limit_option("How many messages to read.")
+    yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+    return function(endpoint(cause(limit(yes(operator_options(command))))))
+
+
 @dlq.command()
-@click.option("--function", help="Only jobs of this function.")
-@click.option("--endpoint", "endpoint_id", help="Only jobs of this endpoint.")
-@click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
-@limit_option("How many messages to read.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@operator_options
+@choice_options
 def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filters: str | None) -> None:
     """Accept the dead jobs of the queue again and delete their messages.
 
@@ -58,24 +63,32 @@ def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filt
       silvaengine dlq redrive --local
       silvaengine dlq redrive --function report --cause RuntimeError --stack silvaengine
     """
-    sqs, queue = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
-    messages = [each for each in receive_each(sqs, queue, limit) if _matches(job_facts(each), filters)]
+    letters = DeadJobs(deployment)
+    messages = letters.receive(limit, filters)
     if messages and not yes:
         click.confirm(f"Retry the jobs of {len(messages)} messages?", abort=True, err=True)
-    jobs, outcomes = Jobs(deployment), []
-    for message in messages:
-        job_id = str(job_facts(message)["job_id"])
-        outcomes.append((job_id, jobs.retry(job_id)))
-        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    lines = [f"{job_id}: {outcome}" for job_id, outcome in outcomes]
-    lines.append(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
-    print_result(dict(outcomes), "\n".join(lines), as_json=as_json)
+    outcomes = letters.redrive(messages)
+    print_result(outcomes, outcomes_text(outcomes), as_json=as_json)
+
+
+@dlq.command()
+@choice_options
+def purge(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filters: str | None) -> None:
+    """Delete messages of the queue. Their jobs stay dead, and can be retried until they expire.
+
+    \b
+    Examples:
+      silvaengine dlq purge --local
+      silvaengine dlq purge --endpoint acme --yes --stack silvaengine
+    """
+    letters = DeadJobs(deployment)
+    messages = letters.receive(limit, filters)
+    if messages and not yes:
+        click.confirm(f"Delete {len(messages)} messages?", abort=True, err=True)
+    letters.purge(messages)
+    print_result({"deleted": len(messages)}, f"{len(messages)} messages deleted", as_json=as_json)
 
 
 def _cells(letter: dict[str, Json]) -> list[object]:
     ids = ("job_id", "request_id")
     return [Id(letter.get(name, "")) if name in ids else letter.get(name, "") for name in COLUMNS]
-
-
-def _matches(letter: dict[str, Json], filters: dict[str, str | None]) -> bool:
-    return "job_id" in letter and all(value in (None, letter.get(name)) for name, value in filters.items())

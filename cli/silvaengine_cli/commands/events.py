@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from silvaengine.ledger.execution import Execution
-from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
+from silvaengine_cli.dead_letters import DeadEvents
 from silvaengine_cli.deployment import Deployment, deployment_options, limit_option, list_options
 from silvaengine_cli.events import BOUND, SOURCES, first_binding, sample, send
-from silvaengine_cli.jobs import Jobs, error_of, log_group, log_of
 from silvaengine_cli.output import Detail, Id, print_json, print_table
 
 COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause", Detail("error"), Detail("log"))
@@ -80,11 +78,7 @@ def dead(deployment: Deployment, limit: int, as_json: bool, wide: bool) -> None:
       silvaengine events dead --local
       silvaengine events dead --json --stack silvaengine
     """
-    queues = DeadEvents(deployment)
-    messages = list(queues.receive(limit))
-    executions = list(Jobs(deployment).scan()) if messages else []
-    tasks_arn = deployment.output("TasksArn")
-    rows = [_facts(event, _execution_of(event, queues, executions), tasks_arn) for event in messages]
+    rows = DeadEvents(deployment).look(limit)
     cells = ([Id(row["id"]), *list(row.values())[1:]] for row in rows)
     print_table(f"{len(rows)} dead events", COLUMNS, cells, rows, as_json=as_json, wide=wide)
     if rows and not as_json:
@@ -124,30 +118,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise click.ClickException(f"{path} is not an event: its JSON is not an object")
     return event
-
-
-def _execution_of(event: DeadEvent, queues: DeadEvents, executions: list[Execution]) -> Execution | None:
-    if event.kind != "message":
-        return None
-    arn = queues.source_arn(event)
-    return next((each for each in executions if event.is_of(each, arn)), None)
-
-
-def _facts(event: DeadEvent, execution: Execution | None, tasks_arn: str) -> dict[str, Any]:
-    return {
-        "id": event.message["MessageId"],
-        "from": event.kind,
-        "endpoint_id": execution.endpoint_id if execution else event.attribute("endpoint_id"),
-        "function": execution.function if execution else event.attribute("funct"),
-        "attempts": execution.attempts if execution else "",
-        "cause": _cause(event, execution),
-        "error": (error_of(execution) if execution else None) or "",
-        "log": log_of(execution) if execution else log_group(tasks_arn),
-    }
-
-
-def _cause(event: DeadEvent, execution: Execution | None) -> str:
-    if execution is not None:
-        return execution.cause or str(json.loads(execution.result or "{}").get("error_type", ""))
-    response = event.body.get("responsePayload") if isinstance(event.body, dict) else None
-    return str(response.get("errorMessage", "")) if isinstance(response, dict) else ""

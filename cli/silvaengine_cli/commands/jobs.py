@@ -1,23 +1,18 @@
 """``jobs``: list, show, retry and purge the executions that the ledger holds."""
 
-import time
-from typing import Any
-
 import click
 
-from silvaengine.ledger.execution import DAY, LIVE, Execution
+from silvaengine.ledger.execution import Execution
 from silvaengine_cli.deployment import Deployment, limit_option, list_options, operator_options
-from silvaengine_cli.jobs import Jobs, error_of, log_of
-from silvaengine_cli.output import Detail, Id, Moment, print_result, print_table, utc_time
+from silvaengine_cli.jobs import STATES, Jobs, error_of, facts_of, log_of
+from silvaengine_cli.output import Detail, Id, Moment, print_result, print_table
 
-STATES = ("accepted", "running", "succeeded", "failed", "dead")
 COLUMNS = ("job", "state", "endpoint", "function", "changed", "cause", Detail("attempts"), Detail("created"))
-HIDDEN = ("owner", "effect", "content", "result", "principal", "digest")
 
 
 @click.group()
 def jobs() -> None:
-    """List and show jobs, and retry or purge them.
+    """List and show jobs, and retry, cancel or purge them.
 
     Jobs are calls that the ledger holds: asynchronous ones, and those with an Idempotency-Key.
 
@@ -46,11 +41,15 @@ def list_(
       silvaengine jobs list --state dead --endpoint acme --stack silvaengine
       silvaengine jobs list --json
     """
-    executions = [each for each in Jobs(deployment).scan() if _matches(each, state, endpoint)]
+    executions = [
+        each
+        for each in Jobs(deployment).scan()
+        if state in (None, each.state) and endpoint in (None, each.endpoint_id)
+    ]
     executions.sort(key=lambda each: each.changed_at, reverse=True)
     shown = executions[:limit]
     title = f"{len(executions)} jobs"
-    print_table(title, COLUMNS, map(_cells, shown), list(map(_facts, shown)), as_json=as_json, wide=wide)
+    print_table(title, COLUMNS, map(_cells, shown), list(map(facts_of, shown)), as_json=as_json, wide=wide)
 
 
 @jobs.command()
@@ -65,11 +64,8 @@ def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> No
       silvaengine jobs show 3f2a… --local
       silvaengine jobs show 3f2a… --values --json
     """
-    jobs = Jobs(deployment)
-    execution = jobs.ledger.get(jobs.full_id(job_id))
-    if execution is None:
-        raise click.ClickException(f"there is no job {job_id}")
-    facts = _facts(execution) | {"error": error_of(execution), "log": log_of(execution)}
+    execution = Jobs(deployment).find(job_id)
+    facts = facts_of(execution) | {"error": error_of(execution), "log": log_of(execution)}
     facts = {name: value for name, value in facts.items() if value is not None}
     if values:
         facts |= {"content": execution.content, "result": execution.result}
@@ -92,10 +88,25 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
     """
     ledger = Jobs(deployment)
     outcomes = {job_id: ledger.retry(job_id) for job_id in map(ledger.full_id, job_ids)}
-    text = "\n".join(f"{job_id}: {outcome}" for job_id, outcome in outcomes.items())
-    print_result(outcomes, text, as_json=as_json)
-    if set(outcomes.values()) != {"accepted"}:
-        raise click.exceptions.Exit(1)
+    _print_outcomes(outcomes, "accepted", as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_ids", nargs=-1, required=True)
+@operator_options
+def cancel(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> None:
+    """End jobs that have not ended: one that waits never runs, what comes of one that runs is discarded.
+
+    A cancelled job is dead, its cause is Withdrawn. Exits with 1 when a job could not be cancelled.
+
+    \b
+    Examples:
+      silvaengine jobs cancel 3f2a… --local
+      silvaengine jobs cancel 3f2a… 91bc… --stack silvaengine
+    """
+    ledger = Jobs(deployment)
+    outcomes = {job_id: ledger.cancel(job_id) for job_id in map(ledger.full_id, job_ids)}
+    _print_outcomes(outcomes, "cancelled", as_json=as_json)
 
 
 @jobs.command()
@@ -119,27 +130,18 @@ def purge(deployment: Deployment, older_than: int, state: str | None, yes: bool,
       silvaengine jobs purge --state dead --older-than 0 --yes --local
     """
     ledger = Jobs(deployment)
-    limit = time.time() - older_than * DAY
-    settled = [
-        each
-        for each in ledger.scan()
-        if each.state not in LIVE and each.changed_at <= limit and _matches(each, state, None)
-    ]
+    settled = ledger.settled(older_than, state)
     if settled and not yes:
         click.confirm(f"Delete {len(settled)} jobs?", abort=True, err=True)
     deleted = sum(ledger.purge(each) for each in settled)
     print_result({"deleted": deleted}, f"{deleted} jobs deleted", as_json=as_json)
 
 
-def _matches(execution: Execution, state: str | None, endpoint: str | None) -> bool:
-    return state in (None, execution.state) and endpoint in (None, execution.endpoint_id)
-
-
-def _facts(execution: Execution) -> dict[str, Any]:
-    """Return the attributes that neither show the call's content nor let anybody change the row."""
-    row = {name: value for name, value in execution.to_row().items() if name not in HIDDEN}
-    times = ("created_at", "changed_at", "due_at", "expires_at")
-    return row | {name: utc_time(row[name]) for name in times if name in row}
+def _print_outcomes(outcomes: dict[str, str], wanted: str, *, as_json: bool) -> None:
+    text = "\n".join(f"{job_id}: {outcome}" for job_id, outcome in outcomes.items())
+    print_result(outcomes, text, as_json=as_json)
+    if set(outcomes.values()) != {wanted}:
+        raise click.exceptions.Exit(1)
 
 
 def _cells(execution: Execution) -> tuple[object, ...]:

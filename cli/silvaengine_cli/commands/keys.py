@@ -4,13 +4,12 @@ from typing import Any
 
 import click
 
-from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
+from silvaengine.access.api_keys import SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
-from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
+from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
-from silvaengine_cli.output import Day, Id, print_json, print_result, print_table, utc_time
-from silvaengine_cli.registry.packages import Packages
+from silvaengine_cli.output import Day, Id, print_json, print_result, print_table
 from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "state", "expires", "last used", "may", "good for", "label")
@@ -83,26 +82,18 @@ def create(
       silvaengine keys create --endpoint acme --like demo-key-acme --grant invoke --local
       silvaengine keys create --only shop --only farm --function hello --from 203.0.113.0/24
     """
-    if bool(functions or packages) == bool(like):
-        raise click.UsageError("name its functions with --function or --package, or another key with --like")
-    if endpoint == COMMON_ENDPOINT and not endpoints:
-        raise click.UsageError("a key of the common key row needs the endpoints that it may open: --only")
-    if endpoint != COMMON_ENDPOINT and endpoints:
-        raise click.UsageError(f"--only is for keys of the common key row; this one is for {endpoint!r}")
-    tables = deployment.tables()
-    row: dict[str, Any] = rights_of(tables, endpoint, like) if like else {}
-    if functions:
-        row["functions"] = function_entries(tables, functions, deployment.worker_arn)
-    if packages:
-        row["packages"] = [{"package": package, "setting": ""} for package in packages]
-        known = Packages(tables, deployment.worker_arn)
-        if complaints := list(known.unpublished(row)):
-            raise click.ClickException("\n".join(complaints))
-        known.check_key_row({}, {"endpoint_id": endpoint, **row})
-    row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
-    row |= {"endpoints": list(endpoints)} if endpoints else {}
-    row |= {"whitelist": list(whitelist)} if whitelist else {}
-    _show(ApiKeyAdmin(deployment).create(endpoint, row, expires), as_json=as_json)
+    admin = ApiKeyAdmin(deployment)
+    row = admin.rights(
+        endpoint,
+        functions=functions,
+        packages=packages,
+        like=like,
+        endpoints=endpoints,
+        whitelist=whitelist,
+        grants=grants,
+        label=label,
+    )
+    _show(admin.create(endpoint, row, expires), as_json=as_json)
 
 
 @keys.command()
@@ -171,8 +162,7 @@ def _show(key: NewKey, *, as_json: bool) -> None:
         print_json(key._asdict())
     else:
         click.echo(key.api_key)
-        end = "never ends" if key.expires_at is None else f"ends at {utc_time(key.expires_at, 'minutes')}"
-        click.echo(f"Save it now: it is shown only once. It {end}.", err=True)
+        click.echo(told(key), err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:

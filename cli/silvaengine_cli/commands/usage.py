@@ -3,20 +3,15 @@
 import csv
 import sys
 from collections.abc import Mapping
-from decimal import Decimal
 
 import click
 
 from silvaengine_cli.deployment import Deployment, list_options
 from silvaengine_cli.output import print_table
 from silvaengine_cli.usage.period import Period, period_options, refresh_option
-from silvaengine_cli.usage.totals import Totals, UsageTable
-from silvaengine_tasks.usage.counting import Owner, Usage
+from silvaengine_cli.usage.totals import BYTES, COUNTS, UsageTable, describe_period, title, usage_facts
 
-COUNTS = ("requests", "calls", "errors", "jobs", "messages", "pushes")
-BYTES = ("bytes_in", "bytes_out")
 SHOWN = ("calls", "errors", "jobs", "messages", "worker ms", "GB-s", "bytes in", "bytes out", "meters")
-_MB_US_PER_GB_SECOND = 1024 * 1_000_000
 
 
 @click.command()
@@ -56,40 +51,13 @@ def usage(
         table.refresh()
     totals = table.totals(period, endpoint, by_function=by == "function")
     function = ["function"] if by == "function" else []
-    facts = [_facts(owner, usage) for owner, usage in totals.usages.items()]
+    facts = [usage_facts(owner, usage) for owner, usage in totals.usages.items()]
     if as_csv:
         _print_csv(period, ["endpoint_id", *function], facts)
         return
     columns = ("endpoint", *function, *SHOWN)
     value = {**describe_period(period, totals), "usage": facts}
     print_table(title(period, totals), columns, map(_cells, facts), value, as_json=as_json, wide=wide)
-
-
-def describe_period(period: Period, totals: Totals) -> dict[str, object]:
-    """Return a period and how far it is counted, for machines."""
-    since, until = period.texts()
-    return {"since": since, "until": until, "last_hour": totals.last_hour, "is_final": totals.is_final}
-
-
-def title(period: Period, totals: Totals) -> str:
-    """Return the same for people."""
-    since, until = period.texts()
-    reached = f"counted into the hour of {totals.last_hour}" if totals.last_hour else "not counted yet"
-    counted = "final" if totals.is_final else reached
-    return f"{since} to {until}, {counted}"
-
-
-def _facts(owner: Owner, usage: Usage) -> dict[str, object]:
-    amounts = usage.amounts
-    return {
-        "endpoint_id": owner.endpoint_id,
-        **({"function": owner.function} if owner.function else {}),
-        **{name: amounts[name] for name in COUNTS},
-        "worker_ms": Decimal(amounts["worker_us"]) / 1000,
-        "gb_seconds": round(Decimal(amounts["worker_mb_us"]) / _MB_US_PER_GB_SECOND, 6),
-        **{name: amounts[name] for name in BYTES},
-        "meters": dict(sorted(usage.meters.items())),
-    }
 
 
 def _cells(facts: Mapping[str, object]) -> tuple[object, ...]:

@@ -4,13 +4,15 @@ The token of the address becomes a cookie at the first visit, which says nothing
 cookies apart by host, not by port (RFC 6265, 8.5): the console's host is `localhost` alone, so that functions
 at the local engine's 127.0.0.1 don't get it. What is refused otherwise:
 
+* another user of the machine, who can see the token among the browser's arguments, and get the cookie by a
+  page at another port of `localhost`;
 * another Host: a name that is made to lead here, DNS rebinding;
 * a request that another site caused: Fetch Metadata (w3.org/TR/fetch-metadata), and SameSite's Strict;
 * a change whose Origin isn't this one (RFC 6454), or without the token of the page's forms.
 """
 
 import hmac
-from hashlib import sha256
+from secrets import token_urlsafe
 from urllib.parse import parse_qs, urlencode
 
 import click
@@ -18,6 +20,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from silvaengine_cli.console.peers import is_of_another_user
 
 HOST = "localhost"
 MOST_BYTES = 1024 * 1024  # of a form
@@ -43,9 +47,7 @@ class Guards:
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._token = token
-        self._cookie, self._csrf = (
-            hmac.new(token.encode(), use, sha256).hexdigest() for use in (b"cookie", b"form")
-        )
+        self._cookie, self._csrf = token_urlsafe(32), token_urlsafe(32)
         self._guesses = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +67,8 @@ class Guards:
     def _refusal(self, request: Request) -> Response | None:
         if request.headers.get("host") != f"{HOST}:{request.scope['server'][1]}":
             return _refused(f"The console answers at {HOST} only. " + OPEN_AGAIN)
+        if is_of_another_user(request.scope["client"][1], request.scope["server"][1]):
+            return _refused("The console answers only the user who started it.")
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _refused("This request comes from another site. " + OPEN_AGAIN)
         cookie = f"silvaengine-console-{request.url.port}"  # several consoles have one each
@@ -73,7 +77,8 @@ class Guards:
                 return self._refused_guess()
             rest = [each for each in request.query_params.multi_items() if each[0] != "token"]
             query = f"?{urlencode(rest)}" if rest else ""
-            response = RedirectResponse(request.url.path + query, 303)
+            path = request.url.path.lstrip("/")  # `//host/` leads to another host
+            response = RedirectResponse(f"/{path}{query}", 303)
             response.set_cookie(cookie, self._cookie, httponly=True, samesite="strict")
             return response
         return None if _are_equal(request.cookies.get(cookie, ""), self._cookie) else self._refused_guess()

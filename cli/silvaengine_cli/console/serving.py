@@ -37,6 +37,7 @@ def running_console(session: Session, port: int = 0) -> Iterator[str]:
                 access_log=False,
                 lifespan="off",
                 log_config=None,
+                proxy_headers=False,  # nobody is to say by X-Forwarded-For who asks
                 server_header=False,
                 timeout_graceful_shutdown=LAST_SECONDS,
                 ws="none",

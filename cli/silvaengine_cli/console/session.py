@@ -2,10 +2,14 @@
 
 import shlex
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from math import inf
 from secrets import token_urlsafe
 from threading import Thread
+from typing import Any
 
 from silvaengine_cli.console.kept import Kept
 from silvaengine_cli.deployment import Deployment, local_folder
@@ -14,6 +18,7 @@ from silvaengine_cli.logs.tail import pause_of
 from silvaengine_cli.status.recent import RecentLines
 from silvaengine_cli.status.state import State, read_state
 
+MOST_DONE = 100  # forms whose outcome is kept
 STATE_PAUSES = 10  # after so many looks' time, what seldom changes is read anew
 
 
@@ -30,6 +35,7 @@ class Session:
     may_write: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
     """What actions did, by ids that the pages after them have in their addresses."""
+    _done: OrderedDict[str, Kept[Any]] = field(default_factory=OrderedDict)
     _looked_at: float = field(default_factory=time.monotonic)
 
     def command(self, *arguments: str) -> str:
@@ -72,6 +78,13 @@ class Session:
     def is_production(self) -> bool:
         """Return whether the stack is called `prod`, or its stage is."""
         return "prod" in (self.deployment.stack, self.deployment.parameter("Stage", ""))
+
+    def once[T](self, form: Mapping[str, str], do: Callable[[], T]) -> T:
+        """Do something for a form; one that is sent again, by a double click, gets what was done first."""
+        done: Kept[T] = self._done.setdefault(form.get("once") or token_urlsafe(), Kept(do, inf))
+        if len(self._done) > MOST_DONE:
+            self._done.popitem(last=False)
+        return done()
 
     def keep_outcome(self, text: str) -> str:
         """Keep what an action did, for the page that is shown next; return its id."""

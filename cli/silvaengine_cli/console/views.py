@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,6 +54,8 @@ class Action:
     """Does it and returns what was done, in a sentence; runs in a thread."""
     back: str
     """The address of the page that shows the new state."""
+    is_secret: bool = False
+    """Whether what was done is said in the answer of its form alone."""
 
 
 def page(path: str, template: str, show: Show, *, posts: bool = False) -> Route:
@@ -72,15 +75,29 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
 
     def answer(request: Request) -> Response:
         session = _session(request)
-        asked = make(session, request)
+
+        def do() -> tuple[Action, str]:
+            return (asked := make(session, request)), asked.carry_out()
+
         if request.method != "POST":
-            return render(request, "confirm.html", {"action": asked})
+            return render(request, "confirm.html", {"action": make(session, request)})
         check_change(session, request)
-        outcome = session.keep_outcome(asked.carry_out())
+        asked, said = session.once(request.state.form, do)
+        if asked.is_secret:
+            return render(request, "confirm.html", {"action": asked, "secret": said})
+        outcome = session.keep_outcome(said)
         query = "&" if "?" in asked.back else "?"
         return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
 
     return Route(path, answer, methods=["GET", "POST"])
+
+
+def number(request: Request, name: str) -> int:
+    """Return a number of the query, of at most nine digits; raise ClickException for anything else."""
+    text = request.query_params.get(name, "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise click.ClickException(f"{name}: expected a number, not {text[:100]!r}")
+    return int(text)
 
 
 def check_change(session: Session, request: Request) -> None:
@@ -136,6 +153,7 @@ def render(request: Request, template: str, context: Context, status: int = 200)
             session=session,
             navigation=NAVIGATION,
             outcome=session.outcomes.get(request.query_params.get("outcome", "")),
+            once=token_urlsafe(),
             **context,
         ),
         status,

@@ -9,13 +9,13 @@ import click
 from silvaengine.access.api_keys import PREFIX, ApiKeyVerifier, key_id_of, read_key_hashes
 from silvaengine.registry.model import opens_endpoint
 from silvaengine.registry.packages import call_of
-from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.function_rows import function_rows
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.packages import Packages, version_of
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, mask
 from silvaengine_cli.registry.tables import Key
 
 LISTED = (*FUNCTIONS.key_names, "area", "config", "package", "release")
@@ -53,6 +53,11 @@ def keys_of(deployment: Deployment, endpoint_id: str) -> dict[str, str]:
     owner = endpoint_id if endpoint.get("special_connection") else COMMON_ENDPOINT
     rows = [row for row in tables.query(CONNECTIONS, owner) if opens_endpoint(row, endpoint_id)]
     return {key_id_of(row["api_key"]): row["api_key"] for row in rows if _is_current(row)}
+
+
+def masked(keys: Mapping[str, str]) -> dict[str, str]:
+    """Return how the keys of ``keys_of`` are shown, by the same names."""
+    return {name: "no key" if key == DEFAULT_API_KEY else mask(key) for name, key in keys.items()}
 
 
 def _is_current(key_row: Row) -> bool:

@@ -220,4 +220,5 @@ def from_item(item: Mapping[str, Any]) -> Row:
     # lazy: only a command that reads or writes tables needs it
     from boto3.dynamodb.types import TypeDeserializer
 
-    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items()}

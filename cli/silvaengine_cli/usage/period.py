@@ -51,6 +51,14 @@ def period_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return month(since(until(with_period)))
 
 
+def month_period(text: str | None) -> Period:
+    """Return the hours of a month, this one by default; raise ClickException for a text that is none."""
+    try:
+        return _period(_check_month(text), None, None)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _period(month: str | None, since: str | None, until: str | None) -> Period:
     now = int(time.time()) // HOUR + 1
     if not since:

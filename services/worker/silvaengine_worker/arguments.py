@@ -122,9 +122,8 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
         value = members[name]
         if keeps_empty or (value is not None and value != ""):
             values[name] = value
-    for name in parameters.required:
-        if name not in values:
-            raise RequestError(f"Function {public_name(call)!r} requires the parameter {name!r}")
+    if (missing := parameters.missing(values)) is not None:
+        raise RequestError(f"Function {public_name(call)!r} requires the parameter {missing!r}")
     return parameters.arrange(values) if parameters.positional else ([], values)
 
 

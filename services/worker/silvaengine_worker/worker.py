@@ -15,7 +15,7 @@ from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.settings import KEPT_BYTES
 from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
 from silvaengine_worker.instances import Instances, construct
-from silvaengine_worker.loader import Constructor, LoadedFunction, Loader, NoFunctionError
+from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
 from silvaengine_worker.process_state import live_environment, restore_process, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
@@ -102,49 +102,20 @@ class Worker:
         current = _current_invocation(call, end, request_id, target.logger, channel, traceparent)
         if look_for_end is not None:
             current = current._replace(look_for_end=look_for_end)
-        return copy_context().run(
-            self._run_alone, current, {} if meters is None else meters, target, call, arguments, finish
-        )
-
-    def _run_alone(
-        self,
-        current: CurrentInvocation,
-        meters: dict[str, float],
-        target: LoadedFunction,
-        call: WorkerCall,
-        arguments: Arguments | None,
-        finish: Callable[[Any], object],
-    ) -> WorkerResponse:
-        """Run a call in a context that nobody else has; its state of the process is its own, too."""
-        if (decimals := _decimals.get(None)) is not None:  # else the call's first one is its own
-            setcontext(decimals.copy())
-        environment = live_environment.copy()
-        begin_call(current, meters)
-        try:
-            return restore_process(
-                environment,
-                run_with_deadline,
-                current.remaining_seconds(),
-                self._call,
-                target,
-                call,
-                arguments,
-                environment,
-                finish,
-            )
-        finally:
-            end_call()
+        meters = {} if meters is None else meters
+        return copy_context().run(_run_alone, current, meters, self._call, target, call, arguments, finish)
 
     def _call(
         self,
+        environment: dict[bytes, bytes],
         target: LoadedFunction,
         call: WorkerCall,
         arguments: Arguments | None,
-        environment: dict[bytes, bytes],
         finish: Callable[[Any], object],
     ) -> WorkerResponse:
+        parameters, constructor, setting = target.parameters, target.constructor, call.callee.setting
         takes_context = (
-            target.parameters.takes_context or call.is_brief or call.context is None or call.job is not None
+            parameters.takes_context or call.context is None or call.is_brief or call.job is not None
         )
         if arguments is None:
             signature = self._signatures.get(target.function) or self._read_signature(target)
@@ -158,32 +129,14 @@ class Worker:
                 finish = checked(finish, signature)
             arguments = self._fit_typed(call, signature)
         by_position, by_name = arguments
-        if target.constructor is None:
-            result = finish(target.function(*by_position, **by_name))
-        else:
-            result = self._call_method(target.constructor, target, call, arguments, environment, finish)
-        return to_response(result, takes_context=takes_context)
-
-    def _call_method(
-        self,
-        constructor: Constructor,
-        target: LoadedFunction,
-        call: WorkerCall,
-        arguments: Arguments,
-        environment: dict[bytes, bytes],
-        finish: Callable[[Any], object],
-    ) -> object:
-        """Call an object's method, and keep the object after an end that the function meant."""
-        callee, invocation = call.callee, call.invocation
-        key = (constructor.cls, invocation.endpoint_id, callee.setting) if invocation else None
-        instance, size = self.instances.take(key) or (
-            construct(constructor, read_settings(callee.setting), target.logger),
-            0,
-        )
-        by_position, by_name = arguments
+        if constructor is None:
+            return to_response(finish(target.function(*by_position, **by_name)), takes_context=takes_context)
+        key = (constructor.cls, call.invocation.endpoint_id, setting) if call.invocation else None
+        kept = self.instances.take(key)
+        instance, size = kept or (construct(constructor, read_settings(setting), target.logger), 0)
         is_meant = False
         try:
-            result = finish(getattr(instance, callee.function)(*by_position, **by_name))
+            result = finish(getattr(instance, call.callee.function)(*by_position, **by_name))
             is_meant = True
         except FunctionError:
             is_meant = True
@@ -191,7 +144,7 @@ class Worker:
         finally:
             if is_meant and key is not None and live_environment == environment:
                 self.instances.keep(key, instance, size)
-        return result
+        return to_response(result, takes_context=takes_context)
 
     def _read_signature(self, target: LoadedFunction) -> "Signature":
         # lazy: only a typed function needs them
@@ -201,6 +154,23 @@ class Worker:
         self._fit_typed = fit_typed_arguments
         signature = self._signatures[target.function] = Signature(target.function, target.parameters)
         return signature
+
+
+def _run_alone[*Args](
+    current: CurrentInvocation,
+    meters: dict[str, float],
+    run: Callable[[dict[bytes, bytes], *Args], WorkerResponse],
+    *args: *Args,
+) -> WorkerResponse:
+    """Run a call in a context that nobody else has, with the environment that it is given."""
+    if (decimals := _decimals.get(None)) is not None:  # else the call's first one is its own
+        setcontext(decimals.copy())
+    before = live_environment.copy()
+    begin_call(current, meters)
+    try:
+        return restore_process(before, run_with_deadline, current.remaining_seconds(), run, before, *args)
+    finally:
+        end_call()
 
 
 def read_settings(text: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from dataclasses import replace
+from urllib.parse import urlencode
 
 import click
 import pytest
@@ -107,6 +109,22 @@ def test_a_change_asks_first_and_shows_the_command(open_console: Open, deploymen
     assert (answer.status, done) == (303, ["a b"])
     assert "a b is renamed." in console.get(answer.headers["location"]).text
     assert answer.headers["location"].startswith("/jobs?state=dead&outcome=")
+
+
+@pytest.mark.parametrize("is_secret", [False, True])
+def test_a_double_click_changes_once(
+    open_console: Open, monkeypatch: pytest.MonkeyPatch, is_secret: bool
+) -> None:
+    """Each time that it was asked; the second answer says what the first one did."""
+    once = action("/once/{name}", lambda *asked: replace(rename(*asked), is_secret=is_secret))
+    monkeypatch.setattr(app, "ROUTES", (*app.ROUTES, once))
+    console = open_console(may_write=True)
+    for times in (1, 2):
+        fields = re.findall('type="hidden" name="([^"]*)" value="([^"]*)"', console.get("/once/x").text)
+        for _ in range(2):
+            sent = console.send("POST", "/once/x", urlencode(fields), Origin=f"http://{console.host}")
+            said = sent if is_secret else console.get(sent.headers["location"])
+            assert ("x is renamed." in said.text, done) == (True, ["x"] * times)
 
 
 def test_without_write_nothing_changes(console: Visitor) -> None:

@@ -13,6 +13,7 @@ from silvaengine_cli.console.views import NAVIGATION
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.registry.tables import to_item
 
+from ...fakes.executions import JOB_ID, accepted_execution
 from ..log_groups import STACK, written_logs
 from .conftest import OUTPUTS
 from .visitor import Visitor
@@ -36,11 +37,7 @@ ROWS: tuple[tuple[Table, dict[str, Any]], ...] = (
         },
     ),
     (CONFIG_DATA, {"setting_id": HTML, "variable": HTML, "value": HTML}),
-    (
-        EXECUTIONS,
-        {"job_id": "j1", "state": "dead", "endpoint_id": HTML, "area": HTML, "function": HTML}
-        | {"created_at": NOW, "updated_at": NOW, "attempts": 1, "error": HTML},
-    ),
+    (EXECUTIONS, accepted_execution(NOW, state="dead", endpoint_id=HTML, function=HTML, cause=HTML).to_row()),
     (
         PACKAGES,
         {"function_arn": f"{OUTPUTS['WorkerArn']}-pkg-{HTML}", "item": "pointer", "package": HTML}
@@ -112,4 +109,5 @@ def test_html_that_others_wrote_is_text(console: Visitor) -> None:
             if parts.netloc == "x" and not parts.path.startswith("/static"):
                 waiting.append(address)
     assert f"/requests/{REQUEST}" in visits
-    assert with_it >= {"/", "/functions", "/requests"}
+    assert with_it >= {"/", "/functions", "/requests", "/tenants", "/jobs"}
+    assert {f"/jobs/{JOB_ID}", f"/jobs/{JOB_ID}/retry"} <= visits.keys()

@@ -1,6 +1,10 @@
 """What stands between the console and whoever else is on the machine, or on its web."""
 
+import os
 import socket
+import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import click
@@ -13,6 +17,8 @@ from silvaengine_cli.deployment import Deployment
 from ..stacks import create_stack
 from .conftest import OUTPUTS, Open
 from .visitor import Visitor
+
+NOBODY = 65534
 
 
 def test_the_cookie_opens_no_address(console: Visitor) -> None:
@@ -46,10 +52,28 @@ def test_nobody_else_listens_on_its_port(deployment: Deployment) -> None:
         pass
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="root alone gives sockets away")
+def test_another_user_of_the_machine_is_refused(console: Visitor) -> None:
+    """Whatever of the secrets they have seen: the address among a browser's arguments, or the cookie."""
+    for path, cookie in ((f"/?token={console.token}", ""), ("/jobs", console.cookie)):
+        with closing(HTTPConnection(console.host)) as connection:
+            connection.connect()
+            os.fchown(connection.sock.fileno(), NOBODY, -1)
+            connection.request("GET", path, headers={"Cookie": cookie, "X-Forwarded-For": "127.0.0.1:1"})
+            assert connection.getresponse().status == 403
+
+
 def test_no_page_is_framed(console: Visitor) -> None:
     """Whatever it answers."""
     for path in ("/", "/nothing", "/static/console.css"):
         assert "frame-ancestors 'none'" in console.get(path).headers["content-security-policy"]
+
+
+def test_no_path_leads_to_another_host(console: Visitor) -> None:
+    """A browser takes `//host/` for one: neither the address with the token nor an error's page has it."""
+    opened = console.send("GET", f"//evil.example/x?token={console.token}")
+    assert (opened.status, opened.headers["location"]) == (303, "/evil.example/x")
+    assert "//evil.example" not in console.get("//evil.example/x").text
 
 
 def test_what_was_deployed_meanwhile_is_seen(

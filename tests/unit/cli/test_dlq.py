@@ -20,6 +20,9 @@ class Queue:
             {"MessageId": body, "ReceiptHandle": f"receipt of {body}", "Body": body} for body in bodies
         ]
         self.deleted: list[str] = []
+        self.released: list[str] = []
+
+    exceptions = SimpleNamespace(MessageNotInflight=LookupError)
 
     def client(self, _service: str) -> Any:
         return self
@@ -33,12 +36,15 @@ class Queue:
     def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - boto3's name
         self.deleted.append(ReceiptHandle)
 
+    def change_message_visibility(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - likewise
+        self.released.append(ReceiptHandle)
+
 
 def run(monkeypatch: pytest.MonkeyPatch, queue: Queue, *arguments: str) -> Result:
     """Run the command with this queue and a ledger whose jobs can all be retried."""
     monkeypatch.setattr("silvaengine_cli.deployment.Deployment", lambda **_: queue)
     jobs = SimpleNamespace(retry=lambda _job_id: "accepted")
-    monkeypatch.setattr("silvaengine_cli.commands.dlq.Jobs", lambda _deployment: jobs)
+    monkeypatch.setattr("silvaengine_cli.dead_letters.Jobs", lambda _deployment: jobs)
     return CliRunner().invoke(dlq, arguments, catch_exceptions=False)
 
 
@@ -48,6 +54,7 @@ def test_messages_are_listed_whoever_wrote_them(monkeypatch: pytest.MonkeyPatch)
     assert json.loads(run(monkeypatch, queue, "list", "--json").output) == [DEAD, {"message": "hello"}]
     assert "2 dead letters" in run(monkeypatch, queue, "list").output
     assert queue.deleted == []
+    assert queue.released == [f"receipt of {json.dumps(DEAD)}", "receipt of hello"] * 2
 
 
 @pytest.mark.parametrize("filters", [[], ["--endpoint", "acme", "--function", "report"]])
@@ -59,4 +66,12 @@ def test_jobs_that_match_are_retried_and_their_messages_deleted(
     result = run(monkeypatch, queue, "redrive", "--yes", *filters)
     assert result.output == "3f2a: accepted\n1 jobs accepted again\n"
     assert queue.deleted == [f"receipt of {json.dumps(DEAD)}"]
+    assert queue.released == ["receipt of hello"]
     assert run(monkeypatch, queue, "redrive", "--cause", "x", "--json").output == "{}\n"
+
+
+def test_messages_that_match_are_purged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job is retried."""
+    queue = Queue(json.dumps(DEAD), json.dumps(DEAD | {"endpoint_id": "farm"}), "hello")
+    assert run(monkeypatch, queue, "purge", "--yes", "--endpoint", "acme").output == "1 messages deleted\n"
+    assert queue.deleted == [f"receipt of {json.dumps(DEAD)}"]

@@ -44,12 +44,14 @@ def jobs() -> Jobs:
     return Jobs(cast("Deployment", deployment))
 
 
-def test_a_job_that_changes_meanwhile_is_neither_retried_nor_purged(jobs: Jobs) -> None:
+def test_a_job_that_changes_meanwhile_is_left(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator is told so, instead of reading AWS's error."""
     execution = jobs.ledger.get("3f2a")
     assert execution is not None
     assert jobs.retry("3f2a") == "was changed meanwhile"
     assert not jobs.purge(execution)
+    monkeypatch.setitem(ROW, "state", "running")
+    assert jobs.cancel("3f2a") == "was changed meanwhile"
 
 
 def test_a_job_that_its_caller_cancelled_stays_so(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

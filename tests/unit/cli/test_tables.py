@@ -64,7 +64,7 @@ class Account(MemoryDynamoDB):
 
     table_prefix = "se-"
     worker_arn = worker_arn_or_empty = WORKER
-    exceptions = SimpleNamespace(ConditionalCheckFailedException=LookupError)
+    exceptions = SimpleNamespace(ConditionalCheckFailedException=LookupError, MessageNotInflight=LookupError)
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,6 +120,9 @@ class Account(MemoryDynamoDB):
         if request["TableName"] == f"se-{WSS_CONNECTIONS.name}":
             return {"Items": list(self.items(request["TableName"]))}
         return super().query(**request)
+
+    def change_message_visibility(self, **_: Any) -> None:
+        pass
 
     def receive_message(self, *, QueueUrl: str, **_: Any) -> Mapping[str, Any]:  # noqa: N803 - boto3's name
         message = {"MessageId": "0f8fad5b-d9cb-469f-a165-70867728950e", "ReceiptHandle": "r"}

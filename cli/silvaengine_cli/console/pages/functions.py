@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -29,9 +30,15 @@ from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Context, check_change
 from silvaengine_cli.failures import failure_text, known_errors
 from silvaengine_cli.http import HttpResponse
-from silvaengine_cli.registry.catalogue import find_functions, functions_of_key, keys_of, read_function
+from silvaengine_cli.registry.catalogue import (
+    find_functions,
+    functions_of_key,
+    keys_of,
+    masked,
+    read_function,
+)
 from silvaengine_cli.registry.model import EXECUTION
-from silvaengine_cli.registry.rows import Row, mask
+from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
@@ -58,8 +65,7 @@ def show(session: Session, request: Request) -> Context:
             raise HTTPException(400, "The address is damaged: follow the links of the page before.")
         rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last)
         after = " ".join(following) if following else None
-    masked = {name: "no key" if name == "public" else mask(key) for name, key in keys.items()}
-    shown = {"rows": rows, "after": after, "asked": asked, "keys": masked}
+    shown = {"rows": rows, "after": after, "asked": asked, "keys": masked(keys)}
     return {**shown, "address": _address, "methods_of": _methods}
 
 
@@ -75,6 +81,7 @@ def show_one(session: Session, request: Request) -> Context:
     fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
     headers = fields_of(said.get("headers") or NOTHING, form, HEADER)
     methods = _methods(config)
+    call = partial(_call, session, request, row, methods, headers, fields, form)
     return {
         "row": row,
         "is_internal": bool(config.get("internal")),
@@ -89,7 +96,7 @@ def show_one(session: Session, request: Request) -> Context:
         "form": form,
         "shown": SHOWN,
         "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
-        "call": _call(session, request, row, methods, headers, fields, form) if form else None,
+        "call": session.once(form, call) if form else None,
     }
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 
-from markupsafe import Markup
 from starlette.requests import Request
 
 from silvaengine_cli.console.session import Session
@@ -38,8 +37,8 @@ def show(session: Session, request: Request) -> Context:
     state = session.state() if whole else session.state.last
     recent = session.recent() if whole else session.recent.last
     return {
-        "state": state and Markup(_state(state)),  # noqa: S704 - a template's
-        "numbers": recent and Markup(_numbers(recent)),  # noqa: S704 - likewise
+        "state": state and _state(state),
+        "numbers": recent and _numbers(recent),
     }
 
 

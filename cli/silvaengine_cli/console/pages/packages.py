@@ -8,9 +8,10 @@ from starlette.requests import Request
 
 from silvaengine_cli.console.paging import part_of
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import Action, Context
+from silvaengine_cli.console.views import Action, Context, number
 from silvaengine_cli.publishing.behind import read_packages
 from silvaengine_cli.publishing.coverage import outcomes_text, parse_coverage, read_releases, share_text
+from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing
 from silvaengine_cli.publishing.rollout import AT_ONCE
 
@@ -32,32 +33,30 @@ def show_one(session: Session, request: Request) -> Context:
 def promote(session: Session, request: Request) -> Action:
     """Return what lets the canary serve all tenants."""
     effect = "Within seconds it serves all tenants except pinned ones."
-    return _action(session, request, "Promote", effect, ["promote"], lambda it: it.promote(AT_ONCE))
+    title = f"Promote the canary {_canary(session, request)}"
+    return _action(session, request, title, effect, ["promote"], lambda it: it.promote(AT_ONCE))
 
 
 def roll_back(session: Session, request: Request) -> Action:
     """Return what lets a release serve again, or takes the canary back."""
-    to, move_jobs = _number(request, "to"), "move_jobs" in request.query_params
+    to, move_jobs = number(request, "to"), "move_jobs" in request.query_params
     jobs = "move to it" if move_jobs else "stay with the release that accepted them"
-    effect = "Within seconds, code, memory and environment are those of the release before. "
+    effect = "Within seconds, code, memory and environment are those of that release. "
     effect += f"Resources, permissions and pins stay as they are; waiting jobs {jobs}."
-    title = f"Roll back to release {to}" if to else "Roll back"
-    command = ["rollback", *(["--to", str(to)] if to else []), *(["--move-jobs"] if move_jobs else [])]
+    command = ["rollback", "--to", str(to), *(["--move-jobs"] if move_jobs else [])]
+    title = f"Roll back to release {to}"
     return _action(session, request, title, effect, command, lambda it: it.roll_back(to, move_jobs=move_jobs))
 
 
 def pin(session: Session, request: Request) -> Action:
     """Return what lets a release serve one tenant."""
-    endpoint, number = _text(request, "endpoint"), _number(request, "release") or 0
+    endpoint, release = _text(request, "endpoint"), number(request, "release")
 
     def carry_out(pointing: Pointing) -> str:
-        return f"{endpoint} has release {number} of {pointing.pin(number, endpoint)['package']}"
+        return f"{endpoint} has release {release} of {pointing.pin(release, endpoint)['package']}"
 
-    title, effect = (
-        f"Pin {endpoint} to release {number}",
-        "It keeps this one, whichever serves the others.",
-    )
-    return _action(session, request, title, effect, ["pin", str(number), "--endpoint", endpoint], carry_out)
+    title, effect = f"Pin {endpoint} to release {release}", "It keeps this one, whichever serves the others."
+    return _action(session, request, title, effect, ["pin", str(release), "--endpoint", endpoint], carry_out)
 
 
 def unpin(session: Session, request: Request) -> Action:
@@ -74,7 +73,7 @@ def unpin(session: Session, request: Request) -> Action:
 
 def grow(session: Session, request: Request) -> Action:
     """Return what lets the canary serve more tenants."""
-    whom = _text(request, "whom")
+    whom, canary = _text(request, "whom"), _canary(session, request)
     try:
         coverage = parse_coverage(whom)
     except ValueError as error:
@@ -83,7 +82,7 @@ def grow(session: Session, request: Request) -> Action:
     def carry_out(pointing: Pointing) -> str:
         return f"tenants since now: {', '.join(pointing.grow(coverage)[1]) or 'none'}"
 
-    title = f"Extend the canary to {share_text(coverage)}"
+    title = f"Extend the canary {canary} to {share_text(coverage)}"
     effect = "These tenants keep it until it is promoted or rolled back."
     return _action(session, request, title, effect, ["canary", whom], carry_out)
 
@@ -113,8 +112,10 @@ def _text(request: Request, name: str) -> str:
     raise click.ClickException(f"{name} is missing: fill in the field")
 
 
-def _number(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name, "")
-    if text and not text.isdecimal():
-        raise click.ClickException(f"{name}: expected the number of a release, not {text!r}")
-    return int(text) if text else None
+def _canary(session: Session, request: Request) -> int:
+    """Return the release that a page showed as the canary; raise ClickException where it is none by now."""
+    release = number(request, "release")
+    pointer = PackageReleases(session.deployment, request.path_params["package"]).pointer()
+    if pointer.get("canary", {}).get("release") != release:
+        raise click.ClickException(f"release {release} is no canary any more: look at the package again")
+    return release

@@ -31,7 +31,7 @@ KEPT_LINES = 1000  # in a page
 MOST_CHARACTERS = 5000  # of a message or a traceback, but in its story
 NAMES = ("endpoint", "function", "service", "status", "request", "errors", "since")
 """What is asked for, as options of `silvaengine logs` name it."""
-SERVICE_NAMES = {"": "all"} | {name: name for name in sorted(SERVICES.values())}
+SERVICE_NAMES = ("", *sorted({*SERVICES.values()}))
 API_KEY = '"x-api-key: $API_KEY"'
 
 
