@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
+from playwright.sync_api import Browser
+from tests.chromium import running_chromium
 
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
@@ -270,6 +272,13 @@ def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """A package that tests publish to the stack."""
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
     return Shop(tmp_path_factory.mktemp("packages") / "shop", target)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with running_chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.chromium import running_chromium
+from playwright.sync_api import Browser
 
 from silvaengine_cli import AwsClient
 from silvaengine_cli.console.pages import requests
@@ -63,13 +63,13 @@ class Writer(Thread):
 
 @pytest.mark.parametrize("lines", [200, pytest.param(6000, marks=pytest.mark.nightly)])
 def test_two_windows_lose_no_line(
-    engine_program: Path, tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch
+    engine_program: Path, browser: Browser, tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a hundred a second, while the engine is restarted; and neither of them grows."""
     monkeypatch.setattr(requests, "KEPT_LINES", kept := lines // 3)
     state, port = tmp_path / "state", free_port()
     target = Deployment(stack="tailed", endpoint_url=f"http://127.0.0.1:{port}")
-    with running_console(Session(target)) as address, running_chromium() as browser:
+    with running_console(Session(target)) as address:
         context = browser.new_context()
         windows = [context.new_page() for _ in range(2)]
         with local_engine(engine_program, state, port=port):
@@ -77,6 +77,7 @@ def test_two_windows_lose_no_line(
             for window in windows:
                 window.goto(address)
                 window.goto(urljoin(address, "/requests"))
+                window.locator("#end").wait_for()
                 window.evaluate(COUNT_LINES)
             writer.start()
             writer.wait_for(lines // 2)
@@ -87,4 +88,5 @@ def test_two_windows_lose_no_line(
                 window.wait_for_function("last => lines.has(last)", arg=written - 1)
                 assert window.evaluate("lines.size") == written
                 assert window.locator(".log > li").count() <= kept
-                assert window.get_by_text("older lines have left this page").is_visible()
+                assert window.get_by_text("older lines were removed from this page").is_visible()
+                window.close()

@@ -7,7 +7,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect
-from tests.chromium import running_chromium
 
 from silvaengine_cli.deploy import LOCAL_STACK
 from silvaengine_cli.main import cli
@@ -16,15 +15,9 @@ from .conftest import Deployment
 
 SECONDS = 30  # the machine may be busy, and the first of each kind of call finds nothing running
 
+expect.set_options(timeout=SECONDS * 1000)
+
 type Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    expect.set_options(timeout=SECONDS * 1000)
-    with running_chromium() as running:
-        yield running
 
 
 @pytest.fixture

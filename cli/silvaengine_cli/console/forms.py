@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from silvaengine.protocol.json_codec import Json
@@ -12,7 +11,6 @@ type Schema = Mapping[str, Any]
 
 WHOLE = "params"  # the field of all parameters as one JSON object
 PARAM, HEADER = "param.", "header."  # before the others' names
-NOTHING: Schema = MappingProxyType({"properties": MappingProxyType({})})
 _TEXTS = {"date": "date", "password": "password"}  # kinds of texts by their format
 _NULL = {"type": "null"}
 
@@ -35,7 +33,7 @@ class Field(NamedTuple):
 def fields_of(schema: Schema, form: Mapping[str, str], prefix: str = PARAM) -> list[Field]:
     """Return the fields for an object's schema, with what a form that was sent had in them."""
     fields = list[Field]()
-    for label, each in schema["properties"].items():
+    for label, each in schema.get("properties", {}).items():
         name, is_required, default = prefix + label, label in schema.get("required", ()), each.get("default")
         found, is_nullable = _resolve(each, schema.get("$defs", {}))
         kind, options = _kind(found, has_default=is_required or default is not None)
@@ -68,12 +66,6 @@ def read_params(fields: Sequence[Field]) -> dict[str, Json]:
             raise ValueError("Parameters are a JSON object: {…}.")
         return params
     return {field.label: _read(field) for field in fields if field.kind == "checkbox" or field.value}
-
-
-def read_headers(fields: Sequence[Field]) -> dict[str, str]:
-    """Return the headers that fields have; raises as ``read_params``."""
-    values = read_params(fields).items()
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
 
 
 def param_options(params: Mapping[str, Json], fields: Sequence[Field]) -> list[str]:

@@ -85,9 +85,3 @@ class Session:
         if len(self._done) > MOST_DONE:
             self._done.popitem(last=False)
         return done()
-
-    def keep_outcome(self, text: str) -> str:
-        """Keep what an action did, for the page that is shown next; return its id."""
-        name = token_urlsafe(8)
-        self.outcomes[name] = text
-        return name

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import urlencode
 
 import anyio
 import click
@@ -85,9 +84,8 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
         asked, said = session.once(request.state.form, do)
         if asked.is_secret:
             return render(request, "confirm.html", {"action": asked, "secret": said})
-        outcome = session.keep_outcome(said)
-        query = "&" if "?" in asked.back else "?"
-        return RedirectResponse(f"{asked.back}{query}{urlencode({'outcome': outcome})}", 303)
+        session.outcomes[outcome := token_urlsafe(8)] = said
+        return RedirectResponse(f"{asked.back}{'&' if '?' in asked.back else '?'}outcome={outcome}", 303)
 
     return Route(path, answer, methods=["GET", "POST"])
 
@@ -105,9 +103,7 @@ def check_change(session: Session, request: Request) -> None:
     if not session.may_write:
         raise HTTPException(403, "This console is read-only: start it with --write.")
     if session.is_production and request.state.form.get("stack") != session.deployment.stack:
-        raise HTTPException(
-            403, f"Nothing was changed: type the stack's name, {session.deployment.stack}, to confirm."
-        )
+        raise HTTPException(403, f"Nothing was changed: type the stack's name, {session.deployment.stack}.")
 
 
 def live(path: str, watch: Watch) -> Route:

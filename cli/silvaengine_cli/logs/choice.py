@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from silvaengine_cli.logs.reader import Line, Record
@@ -53,6 +53,19 @@ class Choice:
             and (self.statuses is None or record.get("status") in self.statuses)
             and (not self.errors or has_failed(record))
         )
+
+
+def choice_of(asked: Mapping[str, str]) -> Choice:
+    """Return what texts ask for, by the names that the options of `silvaengine logs` have.
+
+    Raises:
+        ValueError: one is nothing that can be asked for.
+    """
+    endpoint, function, service, request = (
+        check_name(asked.get(name)) for name in ("endpoint", "function", "service", "request")
+    )
+    statuses = statuses_of(check_status(asked.get("status")))
+    return Choice(endpoint, function, service, statuses, "errors" in asked, request)
 
 
 def check_status(text: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """Dead letters: messages about dead jobs, and events that failed for good."""
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -12,6 +11,11 @@ from silvaengine_cli.status.state import read_queues
 
 LIMIT = 100  # messages that are read, as `dlq` does
 FILTERS = {"function": "--function", "endpoint_id": "--endpoint", "cause": "--cause"}
+EFFECTS = {
+    "redrive": "Their jobs are accepted again and start within a minute; what was done may be done again. "
+    "The messages are deleted, including those about jobs that are no longer dead.",
+    "purge": "The messages are deleted. Their jobs stay dead, and can be retried until they expire.",
+}
 
 
 def show(session: Session, request: Request) -> Context:
@@ -25,28 +29,21 @@ def show(session: Session, request: Request) -> Context:
     return {"asked": asked, "query": urlencode(asked), "letters": letters, "events": events, "limit": LIMIT}
 
 
-def redrive(session: Session, request: Request) -> Action:
-    """Return what retries the jobs of messages."""
+def change(name: str, session: Session, request: Request) -> Action:
+    """Return what redrives or purges messages about jobs."""
     letters, asked = DeadJobs(session.deployment), _asked(request)
 
     def carry_out() -> str:
-        return outcomes_text(letters.redrive(letters.receive(LIMIT, asked)))
-
-    effect = "Their jobs are accepted again and start within a minute; what was done may be done again. "
-    effect += "The messages are deleted, including those about jobs that are no longer dead."
-    return _action(session, asked, "redrive", effect, carry_out)
-
-
-def purge(session: Session, request: Request) -> Action:
-    """Return what deletes messages."""
-    letters, asked = DeadJobs(session.deployment), _asked(request)
-
-    def carry_out() -> str:
-        letters.purge(messages := letters.receive(LIMIT, asked))
+        messages = letters.receive(LIMIT, asked)
+        if name == "redrive":
+            return outcomes_text(letters.redrive(messages))
+        letters.purge(messages)
         return f"{len(messages)} messages deleted"
 
-    effect = "The messages are deleted. Their jobs stay dead, and can be retried until they expire."
-    return _action(session, asked, "purge", effect, carry_out)
+    options = [text for each, value in asked.items() for text in (FILTERS[each], value)]
+    title = f"{name.capitalize()} {'these' if asked else 'all'} dead letters"
+    command, back = session.command("dlq", name, *options), f"/jobs/dead?{urlencode(asked)}"
+    return Action(title, EFFECTS[name], command, name.capitalize(), carry_out, back)
 
 
 def replay(session: Session, _request: Request) -> Action:
@@ -65,12 +62,3 @@ def replay(session: Session, _request: Request) -> Action:
 def _asked(request: Request) -> dict[str, str]:
     found = {name: request.query_params.get(name, "").strip() for name in FILTERS}
     return {name: text for name, text in found.items() if text}
-
-
-def _action(
-    session: Session, asked: dict[str, str], name: str, effect: str, carry_out: Callable[[], str]
-) -> Action:
-    options = [text for each, value in asked.items() for text in (FILTERS[each], value)]
-    command, name = session.command("dlq", name, *options), name.capitalize()
-    title = f"{name} {'these' if asked else 'all'} dead letters"
-    return Action(title, effect, command, name, carry_out, f"/jobs/dead?{urlencode(asked)}")

@@ -16,11 +16,9 @@ from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
 from silvaengine_cli.console.forms import (
     HEADER,
-    NOTHING,
     Field,
     fields_of,
     param_options,
-    read_headers,
     read_params,
     type_text,
     whole_field,
@@ -79,7 +77,7 @@ def show_one(session: Session, request: Request) -> Context:
     as_json = not is_typed or "json" in request.query_params
     names = [] if is_typed else said.get("parameters", ())
     fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
-    headers = fields_of(said.get("headers") or NOTHING, form, HEADER)
+    headers = fields_of(said.get("headers") or {}, form, HEADER)
     methods = _methods(config)
     call = partial(_call, session, request, row, methods, headers, fields, form)
     return {
@@ -143,9 +141,10 @@ def _call(
     key = form.get("key") or DEFAULT_API_KEY
     try:
         check_api_key(key)
-        params, said = read_params(fields), read_headers(header_fields) | (JOB if is_job else {})
+        params, headers = read_params(fields), read_params(header_fields) | (JOB if is_job else {})
     except ValueError as error:
         return {"failure": str(error).replace(repr(key), "The API key")}
+    said = {name: each if isinstance(each, str) else json.dumps(each) for name, each in headers.items()}
     call = ClientCall(form.get("endpoint", ""), row["function"], key, key_headers(key) | said, params)
     begun = time.perf_counter()
     try:

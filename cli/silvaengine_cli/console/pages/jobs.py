@@ -7,6 +7,7 @@ import click
 from starlette.requests import Request
 
 from silvaengine.ledger.execution import LARGEST
+from silvaengine.ledger.store import WITHDRAWN
 from silvaengine_cli.console.paging import part_of_table
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context, number
@@ -31,7 +32,8 @@ def show_one(session: Session, request: Request) -> Context:
     """Return what `jobs show` says of a job."""
     job = Jobs(session.deployment).find(request.path_params["job_id"])
     facts = facts_of(job) | {"log group": log_group(job.aws_lambda_arn)}
-    return {"job": job, "facts": facts, "error": error_of(job)}
+    may_retry = job.state in ("dead", "failed") and job.cause != WITHDRAWN
+    return {"job": job, "facts": facts, "error": error_of(job), "may_retry": may_retry}
 
 
 def change(name: str, session: Session, request: Request) -> Action:
@@ -45,8 +47,8 @@ def change(name: str, session: Session, request: Request) -> Action:
             raise click.ClickException(f"{job_id}: {outcome}")
         return f"{job_id}: {outcome}"
 
-    command, title = session.command("jobs", name, job_id), f"{name.capitalize()} job {job_id}"
-    return Action(title, EFFECTS[name], command, name.capitalize(), carry_out, f"/jobs/{quote(job_id)}")
+    command, verb = session.command("jobs", name, job_id), name.capitalize()
+    return Action(f"{verb} job {job_id}", EFFECTS[name], command, verb, carry_out, f"/jobs/{quote(job_id)}")
 
 
 def purge(session: Session, request: Request) -> Action:

@@ -28,8 +28,6 @@ TABLES = {"Service": "service", "Function": "function", "Tenant": "endpoint"}
 COLUMNS = ["Calls", "4xx", "Failed", "p50 ms", "p99 ms", "Cold starts"]
 TOP = 5  # of functions and tenants
 
-type Recent = tuple[Sequence[Line], int]
-
 
 def show(session: Session, request: Request) -> Context:
     """Return what was read last, or with `?whole` all, for browsers without JavaScript."""
@@ -38,7 +36,7 @@ def show(session: Session, request: Request) -> Context:
     recent = session.recent() if whole else session.recent.last
     return {
         "state": state and _state(state),
-        "numbers": recent and _numbers(recent),
+        "numbers": recent and _numbers(*recent),
     }
 
 
@@ -49,15 +47,14 @@ def watch_state(session: Session, _request: Request) -> Look:
 
 def watch_numbers(session: Session, _request: Request) -> Look:
     """Return what looks at the lines of the last hour."""
-    return lambda: _numbers(session.recent())
+    return lambda: _numbers(*session.recent())
 
 
 def _state(state: State) -> str:
     return render_part("overview_state.html", state=state, outcomes_text=outcomes_text)
 
 
-def _numbers(recent: Recent) -> str:
-    lines, begin = recent
+def _numbers(lines: Sequence[Line], begin: int) -> str:
     last = int(time.time() * 1000) // MINUTE_MS
     first = max(begin // MINUTE_MS, last - MINUTES)
     minutes = by_minute(lines, first, last)

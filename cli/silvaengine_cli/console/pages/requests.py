@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Context, Look, render_part
 from silvaengine_cli.http import function_url
 from silvaengine_cli.logs import Line, LogReader, LogTail
-from silvaengine_cli.logs.choice import Choice, check_name, check_status, statuses_of
+from silvaengine_cli.logs.choice import choice_of
 from silvaengine_cli.logs.reading import MOST_READ, grouped_lines, last_lines, last_requests
 from silvaengine_cli.logs.tail import LATE_MS
 from silvaengine_cli.logs.times import Since
@@ -35,20 +35,7 @@ SERVICE_NAMES = ("", *sorted({*SERVICES.values()}))
 API_KEY = '"x-api-key: $API_KEY"'
 
 
-HELPERS = {"tone_of": tone_of, "kind_of": kind_of, "path_of": path_of}
-"""What the templates say of lines as the commands do."""
-
-
-class Row(NamedTuple):
-    """A line as the page shows it."""
-
-    line: Line
-    is_below: bool
-    """Whether it is a record below its request's line."""
-    story: str
-    """The id by which its trace is found; empty where it has none."""
-    message: str
-    traceback: str
+HELPERS = {"tone_of": tone_of, "kind_of": kind_of, "path_of": path_of}  # of templates
 
 
 def show(session: Session, request: Request) -> Context:
@@ -58,9 +45,9 @@ def show(session: Session, request: Request) -> Context:
     is_live = "until" not in query and query.get("follow") != "no"
     context: dict[str, Any] = {"asked": asked, "services": SERVICE_NAMES, "most": KEPT_LINES}
     try:
-        choice, since = _choice(asked), _since(asked.get("since", SINCE))
-    except click.UsageError as error:
-        return context | {"refusal": error.format_message()}
+        choice, since = choice_of(asked), _since(asked.get("since", SINCE))
+    except (click.UsageError, ValueError) as error:
+        return context | {"refusal": str(error)}
     command = session.command("logs", *_options(asked), *(["--follow"] if is_live else []))
     context |= {"refusal": None, "command": command, "is_live": is_live}
     if is_live:
@@ -73,7 +60,7 @@ def watch(session: Session, request: Request) -> Look:
     """Return what looks for the last requests and then for new ones, or since a lost connection."""
     query = request.query_params
     asked = {name: query[name] for name in NAMES if name in query}
-    choice, since = _choice(asked), _since(asked.get("since", SINCE))
+    choice, since = choice_of(asked), _since(asked.get("since", SINCE))
     seen = _milliseconds(request.headers.get("last-event-id"))
     reader = LogReader.of(session.deployment)
     tail = LogTail(
@@ -108,9 +95,7 @@ def show_story(session: Session, request: Request) -> Context:
         begin = _since(since)
         check_id(id_)
         found = find_traces(LogReader.of(session.deployment), session.deployment, id_, begin)
-    except click.ClickException as error:
-        return context | {"refusal": error.format_message()}
-    except ValueError as error:
+    except (click.ClickException, ValueError) as error:
         return context | {"refusal": str(error)}
     traces = [_trace(name, spans, session) for name, spans in found.items()]
     return context | HELPERS | {"traces": traces}
@@ -133,18 +118,6 @@ def _lines(
     return {"rows": rows, "is_open": False, **facts, **HELPERS}
 
 
-def _choice(asked: Mapping[str, str]) -> Choice:
-    """Return what is asked for; raise UsageError as the command does."""
-    try:
-        endpoint, function, service, request = (
-            check_name(asked.get(name)) for name in ("endpoint", "function", "service", "request")
-        )
-        statuses = statuses_of(check_status(asked.get("status")))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    return Choice(endpoint, function, service, statuses, "errors" in asked, request)
-
-
 def _since(text: str) -> int:
     return Since().convert(text, None, None)
 
@@ -160,19 +133,18 @@ def _options(asked: Mapping[str, str]) -> list[str]:
     return [text for pair in pairs for text in pair]
 
 
-def _row(line: Line, *, is_below: bool = False, project: Path | None = None) -> Row:
-    """Return a line's row; in a story, for which the project is given, it is whole."""
+def _row(line: Line, *, is_below: bool = False, project: Path | None = None) -> dict[str, Any]:
+    """Return what is shown of a line, whole in a trace, for which the project is given."""
     record = line.record
     trace, most = str(record.get("traceback") or ""), MOST_CHARACTERS
     if project:
         trace, most = in_sources(trace, line.function, project), sys.maxsize
     try:
         story = check_id(str(record.get("request_id")))
-    except ValueError:
+    except ValueError:  # nothing by which its trace is found
         story = ""
-    return Row(
-        line, is_below, story, _cut(str(record.get("message", "")), most), _cut(own_frames(trace), most)
-    )
+    message, traceback = _cut(str(record.get("message", "")), most), _cut(own_frames(trace), most)
+    return {"line": line, "is_below": is_below, "story": story, "message": message, "traceback": traceback}
 
 
 def _cut(text: str, most: int) -> str:
