@@ -150,6 +150,7 @@ def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment)
     for name in ("Ada", "Grace"):
         deployment.api.get(f"/core/demo/hello?name={name}")
         deployment.api.post("/core/demo/hello", {"name": name}, {"prefer": "respond-async"})
+    deployment.api.post("/core/e2e/tell", {"how": "fail", "texts": ["no stock left"]}, {"x-api-key": API_KEY})
     target = CommandLine(stack=LOCAL_STACK, endpoint_url=deployment.engine.url)
     with running_console(Session(target)) as address:
         for theme in ("light", "dark"):
@@ -160,6 +161,9 @@ def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment)
                 page.get_by_role("link", name=name, exact=True).click()
                 page.wait_for_timeout(4000)
                 page.screenshot(path=PICTURES / f"console-{name.lower()}-{theme}.png")
+            page.goto(f"{base(address)}/requests?function=tell")
+            page.get_by_role("link", name="/core/e2e/tell").first.click()
+            page.screenshot(path=PICTURES / f"console-trace-{theme}.png")
             context.close()
 
 

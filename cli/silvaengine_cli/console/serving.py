@@ -14,8 +14,6 @@ from silvaengine_cli.console.app import make_app
 from silvaengine_cli.console.guards import HOST
 from silvaengine_cli.console.session import Session
 
-LAST_SECONDS = 1  # for what is being answered when it ends; live parts of pages never are
-
 
 @contextmanager
 def running_console(session: Session, port: int = 0) -> Iterator[str]:
@@ -39,7 +37,7 @@ def running_console(session: Session, port: int = 0) -> Iterator[str]:
                 log_config=None,
                 proxy_headers=False,  # nobody is to say by X-Forwarded-For who asks
                 server_header=False,
-                timeout_graceful_shutdown=LAST_SECONDS,
+                timeout_graceful_shutdown=1,  # second, for what is being answered; live parts never are
                 ws="none",
             )
         )

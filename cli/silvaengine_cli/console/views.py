@@ -29,13 +29,8 @@ type Look = Callable[[], str]
 """Returns the HTML of what is new, an empty text for nothing, or all anew; runs in a thread."""
 type Watch = Callable[[Session, Request], Look]
 
-NAVIGATION = {
-    "/": "Overview",
-    "/requests": "Requests",
-    "/functions": "Functions",
-    "/tenants": "Tenants",
-    "/jobs": "Jobs",
-}
+PAGES = ("Requests", "Functions", "Tenants", "Jobs")
+NAVIGATION = {"/": "Overview"} | {f"/{name.lower()}": name for name in PAGES}
 
 
 @dataclass(frozen=True, slots=True)

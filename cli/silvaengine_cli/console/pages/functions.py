@@ -151,6 +151,7 @@ def _call(
         response = send_call(session.deployment, call, method, row.get("area") or "core")
     except known_errors() as error:
         return {"failure": failure_text(error)}
+    answer = parse_json_or_text(response.body.decode(errors="replace"))
     milliseconds = (time.perf_counter() - begun) * 1000
     options = ["--method", method, *param_options(params, fields)]
     options += [text for header in said.items() for text in ("--header", ": ".join(header))]
@@ -163,7 +164,7 @@ def _call(
         "kind": response.headers.get("content-type", ""),
         "body": _body_text(response, key),
         "size": len(response.body),
-        "job_id": _job_id(response) if is_job else None,
+        "job_id": answer.get("job_id") if is_job and isinstance(answer, dict) else None,
         "command": session.command("invoke", call.endpoint, call.function, *options),
     }
 
@@ -181,8 +182,3 @@ def _body_text(response: HttpResponse, key: str) -> str | None:
         for each in (json.dumps(key)[1:-1], key):
             text = text.replace(each, HIDDEN)
     return text[:SHOWN]
-
-
-def _job_id(response: HttpResponse) -> str | None:
-    answer = parse_json_or_text(response.body.decode(errors="replace"))
-    return answer.get("job_id") if isinstance(answer, dict) and response.status == 202 else None

@@ -11,7 +11,7 @@ from silvaengine.ledger.store import WITHDRAWN
 from silvaengine_cli.console.paging import part_of_table
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context, number
-from silvaengine_cli.jobs import STATES, Jobs, Summary, error_of, facts_of, log_group
+from silvaengine_cli.jobs import STATES, Jobs, error_of, facts_of, log_group
 
 SORTED = 500  # jobs that are read at once
 EFFECTS = {
@@ -24,7 +24,8 @@ def show(session: Session, request: Request) -> Context:
     """Return a part of the jobs, the latest change first as far as they are read at once."""
     asked = {name: request.query_params.get(name, "").strip() for name in ("state", "endpoint")}
     read = partial(Jobs(session.deployment).part, SORTED, asked["state"], asked["endpoint"])
-    part = part_of_table(read, _newest_first, request.query_params.get("after"))
+    after = request.query_params.get("after")
+    part = part_of_table(read, lambda job: f"{LARGEST - job.changed_at:012}{job.job_id}", after)
     return {"part": part, "asked": asked, "states": STATES}
 
 
@@ -64,7 +65,3 @@ def purge(session: Session, request: Request) -> Action:
     command = session.command("jobs", "purge", "--state", state, "--older-than", str(days))
     title = f"Purge {state} jobs that ended {days} days ago or earlier"
     return Action(title, effect, command, "Purge", carry_out, f"/jobs?state={state}")
-
-
-def _newest_first(job: Summary) -> str:
-    return f"{LARGEST - job.changed_at:012}{job.job_id}"

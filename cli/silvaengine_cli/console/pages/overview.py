@@ -34,10 +34,7 @@ def show(session: Session, request: Request) -> Context:
     whole = "whole" in request.query_params
     state = session.state() if whole else session.state.last
     recent = session.recent() if whole else session.recent.last
-    return {
-        "state": state and _state(state),
-        "numbers": recent and _numbers(*recent),
-    }
+    return {"state": state and _state(state), "numbers": recent and _numbers(*recent)}
 
 
 def watch_state(session: Session, _request: Request) -> Look:

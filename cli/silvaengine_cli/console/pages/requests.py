@@ -35,6 +35,7 @@ SERVICE_NAMES = ("", *sorted({*SERVICES.values()}))
 API_KEY = '"x-api-key: $API_KEY"'
 
 
+begin_of = Since()
 HELPERS = {"tone_of": tone_of, "kind_of": kind_of, "path_of": path_of}  # of templates
 
 
@@ -45,7 +46,7 @@ def show(session: Session, request: Request) -> Context:
     is_live = "until" not in query and query.get("follow") != "no"
     context: dict[str, Any] = {"asked": asked, "services": SERVICE_NAMES, "most": KEPT_LINES}
     try:
-        choice, since = choice_of(asked), _since(asked.get("since", SINCE))
+        choice, since = choice_of(asked), begin_of(asked.get("since", SINCE))
     except (click.UsageError, ValueError) as error:
         return context | {"refusal": str(error)}
     command = session.command("logs", *_options(asked), *(["--follow"] if is_live else []))
@@ -60,7 +61,7 @@ def watch(session: Session, request: Request) -> Look:
     """Return what looks for the last requests and then for new ones, or since a lost connection."""
     query = request.query_params
     asked = {name: query[name] for name in NAMES if name in query}
-    choice, since = choice_of(asked), _since(asked.get("since", SINCE))
+    choice, since = choice_of(asked), begin_of(asked.get("since", SINCE))
     seen = _milliseconds(request.headers.get("last-event-id"))
     reader = LogReader.of(session.deployment)
     tail = LogTail(
@@ -92,7 +93,7 @@ def show_story(session: Session, request: Request) -> Context:
     command = session.command("trace", id_, "--since", since)
     context = {"id": id_, "since": since, "command": command, "traces": (), "refusal": None, "is_open": True}
     try:
-        begin = _since(since)
+        begin = begin_of(since)
         check_id(id_)
         found = find_traces(LogReader.of(session.deployment), session.deployment, id_, begin)
     except (click.ClickException, ValueError) as error:
@@ -118,14 +119,8 @@ def _lines(
     return {"rows": rows, "is_open": False, **facts, **HELPERS}
 
 
-def _since(text: str) -> int:
-    return Since().convert(text, None, None)
-
-
 def _milliseconds(text: str | None) -> int | None:
-    if text is None or not text.isdecimal() or len(text) > len("1234567890123"):
-        return None
-    return int(text)
+    return int(text) if text and text.isdecimal() and len(text) <= len("1234567890123") else None
 
 
 def _options(asked: Mapping[str, str]) -> list[str]:

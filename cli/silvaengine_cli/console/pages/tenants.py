@@ -74,14 +74,13 @@ def create_key(session: Session, request: Request) -> Action:
     )
     options = {"--function": functions, "--package": packages, "--grant": grants, "--only": only}
     options |= {"--label": [label] if label else [], "--expires": [str(days)] if days else []}
-    return _of_key(
-        session,
-        tenant,
-        ["create", *(text for name, values in options.items() for each in values for text in (name, each))],
-        owner,
-        "It is shown once, and opens these functions and packages at once.",
-        lambda: _told(admin.create(owner, rights, days)),
-    )
+    given = [text for name, values in options.items() for each in values for text in (name, each)]
+    effect = "It is shown once, and opens these functions and packages at once."
+
+    def carry_out() -> str:
+        return _told(admin.create(owner, rights, days))
+
+    return _of_key(session, tenant, ["create", *given], owner, effect, carry_out)
 
 
 def change_key(name: str, session: Session, request: Request) -> Action:
@@ -127,15 +126,13 @@ def _usage(session: Session, tenant: str, month: str | None) -> Context:
     usage, setup = totals.usages.get(owner, Usage()), Setup.of(session.deployment)
     days = range(period.first // DAY_HOURS, period.end // DAY_HOURS)
     counts = [totals.days[day].amounts if day in totals.days else {} for day in days]
+    series = {name: [each.get(name, 0) for each in counts] for name in ("calls", "errors")}
     return {
         "month": period.texts()[0][:7],
         "counted": title(period, totals),
         "used": usage_facts(owner, usage) if owner in totals.usages else {},
         "usd": sum(price(bill(usage.amounts, setup), read_prices()).values()),
-        "chart": {
-            "times": [day * DAY_HOURS * HOUR for day in days],
-            "series": {name: [each.get(name, 0) for each in counts] for name in ("calls", "errors")},
-        },
+        "chart": {"times": [day * DAY_HOURS * HOUR for day in days], "series": series},
     }
 
 

@@ -59,10 +59,7 @@ function follow(part) {
         const news = [...added.content.children];
         if (liveReplace === undefined) add(news.filter(({ id }) => !document.getElementById(id)));
         else replace(part, news);
-        news.forEach((each) => {
-            start(each);
-            htmx.process(each);
-        });
+        news.forEach(start);
     };
     const add = (news) => { // after a lost connection lines come again: those are left out
         part.prepend(...news);
