@@ -1,7 +1,7 @@
 """A form for the parameters of a function, by the JSON schema of its signature."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ type Schema = Mapping[str, Any]
 
 WHOLE = "params"  # the field of all parameters as one JSON object
 PARAM, HEADER = "param.", "header."  # before the others' names
+HIDDEN = "•••"
 NOTHING: Schema = MappingProxyType({"properties": MappingProxyType({})})
 _TEXTS = {"date": "date", "password": "password"}  # kinds of texts by their format
 _NULL = {"type": "null"}
@@ -68,13 +69,17 @@ def read_headers(fields: Sequence[Field]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
 
 
-def param_options(params: Mapping[str, Json], fields: Sequence[Field]) -> list[str]:
-    """Return the options by which `silvaengine invoke` sends the same; passwords are left to be filled in."""
-    secret = {field.label for field in fields if field.kind == "password"}
+def secrets_of(fields: Sequence[Field]) -> set[str]:
+    """Return the names of the parameters and headers that are passwords."""
+    return {field.label for field in fields if field.kind == "password"}
+
+
+def param_options(params: Mapping[str, Json], secret: Collection[str]) -> list[str]:
+    """Return the options by which `silvaengine invoke` sends the same; secrets are left to be filled in."""
     options = []
     for name, value in params.items():
         is_plain = isinstance(value, str) and parse_json_or_text(value) == value
-        text = "…" if name in secret else value if is_plain else json.dumps(value, ensure_ascii=False)
+        text = HIDDEN if name in secret else value if is_plain else json.dumps(value, ensure_ascii=False)
         options += ["--param", f"{name}={text}"]
     return options
 

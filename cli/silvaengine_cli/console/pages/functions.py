@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +14,14 @@ from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
 from silvaengine_cli.console.forms import (
     HEADER,
+    HIDDEN,
     NOTHING,
     Field,
     fields_of,
     param_options,
     read_headers,
     read_params,
+    secrets_of,
     type_text,
     whole_field,
 )
@@ -34,7 +36,6 @@ from silvaengine_cli.registry.rows import Row, mask
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
-HIDDEN = "•••"
 JOB = {"prefer": "respond-async"}
 FILTERS = ("text", "area", "package", "endpoint", "key")
 
@@ -67,9 +68,15 @@ def show_one(session: Session, request: Request) -> Context:
     is_typed = isinstance(said.get("parameters"), dict)
     as_json = not is_typed or "json" in request.query_params
     names = [] if is_typed else said.get("parameters", ())
-    fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
+    typed = fields_of(said["parameters"], form) if is_typed else []
+    fields = [whole_field(names, form)] if as_json else typed
     headers = fields_of(said.get("headers") or NOTHING, form, HEADER)
     methods = list(config.get("methods") or ["POST", "GET"])
+    secret = secrets_of([*headers, *typed])
+
+    def call() -> Context:
+        return _call(session, request, row, methods, headers, fields, secret, form)
+
     return {
         "row": row,
         "config": config,
@@ -83,9 +90,7 @@ def show_one(session: Session, request: Request) -> Context:
         "form": form,
         "shown": SHOWN,
         "endpoint": form.get("endpoint", request.query_params.get("endpoint", "")),
-        "call": once(session, request, lambda: _call(session, request, row, methods, headers, fields, form))
-        if form
-        else None,
+        "call": once(session, request, call) if form else None,
     }
 
 
@@ -125,6 +130,7 @@ def _call(
     methods: list[str],
     header_fields: Sequence[Field],
     fields: Sequence[Field],
+    secret: Collection[str],
     form: Mapping[str, str],
 ) -> Context:
     """Call a function as a form says; return how that ended, and the command that does the same."""
@@ -145,9 +151,9 @@ def _call(
     except known_errors() as error:
         return {"failure": failure_text(error)}
     milliseconds = (time.perf_counter() - begun) * 1000
-    options = ["--method", method, *param_options(params, fields)]
+    options = ["--method", method, *param_options(params, secret)]
     for name, value in said.items():
-        options += ["--header", f"{name}: {value}"]
+        options += ["--header", f"{name}: {HIDDEN if name in secret else value}"]
     options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []
     return {
         "failure": "",
