@@ -84,7 +84,7 @@ t: setup ## Run the quick tests whose names match: make t K=expression
 	@pytest -q -m "not slow and not nightly" -k "$(K)" tests/unit
 
 # The longest first.
-TESTS := e2e coverage simulation rules upgrade readme browser
+TESTS := e2e coverage upgrade readme rules simulation browser
 
 test: setup engine chromium ## Run all tests, but for Docker's and what only make nightly does
 	$(side_by_side) $(TESTS)
@@ -141,7 +141,7 @@ nightly: setup ## Do what is long and rare: no limit of time
 	@$(MAKE) bench
 
 ci: setup engine chromium ## Do all that a change must pass (Debian, root)
-	$(side_by_side) e2e coverage test-sam-local $(filter-out e2e coverage,$(TESTS)) lint wheel
+	$(side_by_side) e2e coverage test-sam-local lint $(filter-out e2e coverage,$(TESTS)) wheel
 
 lint: style types imports template locked ## Check style, types, imports, the template and the lock
 

@@ -57,7 +57,7 @@ def test_lines_come_in_order_over_all_groups(deployment: Deployment, written: Wr
         {"service": "http"}, {"service": ["worker"]}, {"total_ms": None}, {"total_ms": "1"}, {"total_ms": -1},
         {"total_ms": 1e300}, {"invoke_ms": "<5"}, {"status": "abc"}, {"status": {}}, {"failed": "y"},
         {"records": []},
-        {"request_id": ["a"]}, {"endpoint_id": {}}, {"level": 3, "service": "shop"},
+        {"request_id": ["a"]}, {"endpoint_id": {}}, {"function": "\ud800"}, {"level": 3, "service": "shop"},
         {"service": "shop", "message": "of a logger of the function's own"},
     ],
 )  # fmt: skip

@@ -70,3 +70,9 @@ def running(project: Path, output: Path, *options: str) -> Iterator[Dev]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(SECONDS)
+
+
+def process_list(project: Path) -> list[str]:
+    """Return the command lines of the processes that run for a project."""
+    done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if str(project) in line]

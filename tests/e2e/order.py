@@ -7,8 +7,8 @@ import pytest
 LONGEST = [
     f"test_{name}"
     for name in (
-        *("dev", "events", "prove", "publish_load", "publish", "jobs", "package_update", "packages"),
-        *("operation", "package_end", "canary_commands", "canary", "preflight", "engine", "package_walls"),
+        *("application", "events", "prove", "package_update", "packages", "publish", "dev", "jobs"),
+        *("publish_load", "package_end", "canary_commands", "canary", "preflight", "engine", "package_walls"),
     )
 ]
 

@@ -15,7 +15,7 @@ from tests.wheel import build_wheel, install
 from silvaengine_cli.deployment import Deployment, read_local_deployment
 from silvaengine_cli.engine import CREDENTIALS
 
-from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, running
+from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, process_list, running
 from .http_client import Api
 
 STAGES = """
@@ -128,10 +128,13 @@ def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
     assert "silvaengine deploy --stage prod" in run(upgrade, dev.project, environment(programs))
 
 
-def test_parameters_that_change_between_two_runs_lose_nothing(
+def test_another_run_has_all_of_the_first_and_is_as_strict_as_it_is_told(
     dev: Dev, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bucket's objects, jobs and rows of the first run are there in the second, which has no network."""
+    """A bucket's objects, jobs and rows are there although parameters have changed and no network is left.
+
+    With --strict the kept stack refuses as AWS does; once it is destroyed, nothing is left running.
+    """
     accepted = dev.api.request("POST", "/core/demo/greet_hello", headers={"prefer": "respond-async"})
     status = f"/core/demo/job_status?job_id={accepted.json()['job_id']}"
     eventually(lambda: dev.api.get(status).json()["status"] == "succeeded", lambda: dev.printed)
@@ -141,7 +144,7 @@ def test_parameters_that_change_between_two_runs_lose_nothing(
     dev.replace("silvaengine.toml", '\nEventSchedule = "cron(0 3,4 * * ? *)"', "\nLogRetentionDays = 3")
     dev.replace("silvaengine.toml", "\nhourly = ", "\nweekly = ")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # where nobody listens
-    with running(dev.project, dev.project.parent / "output-2") as again:
+    with running(dev.project, dev.project.parent / "output-2", "--strict") as again:
         again.wait_for_line("Ctrl-C ends")
         assert again.api.get(status).json()["status"] == "succeeded"
         assert (
@@ -149,6 +152,16 @@ def test_parameters_that_change_between_two_runs_lose_nothing(
         )
         assert parameters(again)["LogRetentionDays"] == "3"
         assert schedules(again) == {"nightly": "cron(0 5,6 * * ? *)", "weekly": "rate(1 hour)"}
+        large = again.api.request("POST", "/core/demo/greet_hello", body=b"x" * 11_000_000)
+        assert (large.status, large.json()) == (413, {"message": "Request Too Long"})
+        again.replace("packages/hello/hello/__init__.py", "{name}!", "{name}?")
+        eventually(
+            lambda: "Ada?" in again.api.get("/core/demo/greet_hello?name=Ada").text, lambda: again.printed
+        )
+        silvaengine(again.project, "destroy", "--local", "--yes")
+        again.wait_for_line("the stack was deleted")
+        assert again.process.wait(SECONDS) == 1
+    assert process_list(dev.project) == []
 
 
 def schedules(dev: Dev) -> dict[str, str]:

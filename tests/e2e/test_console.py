@@ -163,6 +163,7 @@ def test_pictures_of_the_documentation(browser: Browser, deployment: Deployment)
                 page.screenshot(path=PICTURES / f"console-{name.lower()}-{theme}.png")
             page.goto(f"{base(address)}/requests?function=tell")
             page.get_by_role("link", name="/core/e2e/tell").first.click()
+            page.wait_for_timeout(1000)
             page.screenshot(path=PICTURES / f"console-trace-{theme}.png")
             context.close()
 

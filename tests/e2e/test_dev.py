@@ -16,7 +16,7 @@ from silvaengine_cli.engine import local_engine
 
 from ..contract.console.visitor import Visitor
 from .conftest import copy_project
-from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, running
+from .dev_process import SECONDS, SILVAENGINE, Dev, eventually, process_list, running
 
 GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
 BOOK = "packages/guestbook/guestbook/book.py"
@@ -176,22 +176,6 @@ def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
 
 
-def test_strictness_and_the_destroyed_stack_that_ends_it(project: Path, tmp_path: Path) -> None:
-    """With --strict the kept stack refuses as AWS does; once it is destroyed, nothing is left running."""
-    with running(project, tmp_path / "output", "--strict") as dev:
-        dev.wait_for_line("Ctrl-C ends")
-        assert dev.api.get("/core/demo/hello").status == 200
-        large = dev.api.request("POST", "/core/demo/hello", body=b"x" * 11_000_000)
-        assert (large.status, large.json()) == (413, {"message": "Request Too Long"})
-        dev.replace(GREETINGS, "{name}", "{name} 1")
-        dev.replace(REGISTRY, 'punctuation: "!"', 'punctuation: "?"')
-        eventually(lambda: "1?" in dev.api.get("/core/demo/hello").text, lambda: dev.printed)
-        subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
-        dev.wait_for_line("the stack was deleted")
-        assert dev.process.wait(SECONDS) == 1
-    assert process_list(project) == []
-
-
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_killed_at_any_moment(tmp_path: Path) -> None:
@@ -206,9 +190,3 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     with running(project, tmp_path / "output") as dev:
         dev.wait_for_line("Ctrl-C ends")
         assert dev.api.get("/core/demo/hello").status == 200
-
-
-def process_list(project: Path) -> list[str]:
-    """Return the command lines of the processes that run for a project."""
-    done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in done.stdout.splitlines() if str(project) in line]

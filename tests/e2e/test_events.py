@@ -349,7 +349,7 @@ def two_readers(events: Deployment) -> Iterator[None]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("two_readers")
-@pytest.mark.parametrize("messages", [300, pytest.param(1_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("messages", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
 def test_of_many_messages_each_is_done_once_or_dead(
     events: Deployment, tmp_path: Path, messages: int
 ) -> None:
@@ -359,7 +359,7 @@ def test_of_many_messages_each_is_done_once_or_dead(
     """
     path, sqs = tmp_path / "effects", events.engine.client("sqs")
     wrong = {n: {1: "raise", 2: "late"}.get(n % 10, "") for n in range(messages)}
-    wrong |= dict.fromkeys(range(0, messages, 100), "always")
+    wrong |= dict.fromkeys(range(0, messages, 50), "always")
     for start in range(0, messages, 10):
         entries = [entry(n, path, wrong[n]) for n in range(start, start + 10)]
         sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=entries)

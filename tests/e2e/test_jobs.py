@@ -25,8 +25,9 @@ from .test_permissions import assumed
 
 KEY = {"x-api-key": API_KEY}
 LEASE_SECONDS = 36  # the worker's timeout of this deployment, and the ledger's margin
-# On a busy machine the first calls may outlast the gateway, as on AWS: whether they ran is unknown.
-TIMED_OUT = {502, 504}
+# Where a busy machine starts every Lambda at once, the first calls may outlast the gateway: whether they ran
+# is unknown.
+COLD_CALLS, TIMED_OUT = 30, {502, 504}
 ANY_STATUS = {"accepted", "running", "succeeded", "failed", "dead"}
 
 
@@ -253,12 +254,11 @@ def test_the_promises_hold_for_many_calls(
         wrong = wrongs.get(number % 10)
         if job_id:
             assert counted[str(number)] == (2 if wrong == "late" else 1), number
-        elif status in TIMED_OUT:
+        elif number < COLD_CALLS and status in TIMED_OUT:
             assert counted[str(number)] <= 1, number
         else:
             assert status == (500 if wrong else 200), number
             assert counted[str(number)] == (0 if wrong == "raise" else 1), number
-    assert Counter(status for status, _ in responses)[200] > calls // 10
     assert len(states) + sum(not job_id for _, job_id in responses) == calls
 
 

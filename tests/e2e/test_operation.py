@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
+import pytest
 from tests.rules.filter_pattern import matches
 
 from silvaengine.tables import ADOPTABLE, CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, HOOKS
@@ -59,6 +60,7 @@ def test_metric_filters_count_the_lines_that_lambdas_write(deployment: Deploymen
             assert excess == (1, 2)
 
 
+@pytest.mark.nightly  # by day tests/rules/test_artefacts.py sees what is made of a changed service
 def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None:
     """After a line changed in one service, `sam deploy` updates that one's functions.
 

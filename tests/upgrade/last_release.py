@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from silvaengine_cli.deploy import LOCAL_STACK, DeployError, build
+from silvaengine_cli.deploy import LOCAL_STACK, DeployError
 from silvaengine_cli.deploy import deploy as deploy_build
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.prove.deploying import link_tools
@@ -37,8 +37,7 @@ def check_out(target: Path) -> Path:
 
 
 def deploy(project: Path, engine: LocalEngine, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Build a project and deploy it to an engine by its own template; return the stack's outputs."""
-    build(project)
+    """Deploy a project's build to an engine by its own template; return the stack's outputs."""
     try:
         deploy_build(project, engine, parameters=parameters)
     except DeployError as error:

@@ -22,7 +22,7 @@ from tests.upgrade import last_release
 from tests.upgrade.platform import RECORDED, SECRET
 
 from silvaengine.tables import TABLES
-from silvaengine_cli.deploy import LOCAL_STACK
+from silvaengine_cli.deploy import LOCAL_STACK, build
 from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.events import sample
 from silvaengine_cli.preflight.upgrade import read_deployed
@@ -58,6 +58,7 @@ def main() -> None:
         engine = stack.enter_context(local_engine(install_engine(last_release.PROJECT), folder / "state"))
         proxy = stack.enter_context(CountingProxy(engine.url, lambda *call: calls.append(call)))
         parameters = {"AwsEndpointUrl": proxy.url, "EventRuleSources": "shop", "FullEventAreas": "admin"}
+        build(project)
         outputs = last_release.deploy(project, engine, parameters)
         write("stack", described(engine))
         use(engine, project, outputs)

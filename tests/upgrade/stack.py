@@ -18,6 +18,7 @@ from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from ..e2e.http_client import Api
+from ..e2e.second_stack import update_parameters
 from ..e2e.socket_client import Socket
 from . import last_release
 from .load import KEY, InvokedApi
@@ -127,6 +128,11 @@ class RollOut:
         """Deploy this version, as RELEASING says; with more parameters than the first step has."""
         parameters = {**self._parameters, "EarlierWorkers": "true", **more}
         deploy.deploy(self.versions.this, self._engine, parameters=parameters)
+        self.note_update()
+
+    def change_parameters(self, **changed: str) -> None:
+        """Update the stack of this version's template, which is what the second step does."""
+        update_parameters(self._engine, deploy.LOCAL_STACK, changed)
         self.note_update()
 
     def note_update(self) -> None:

@@ -210,7 +210,9 @@ def test_packages_follow_an_upgrade_without_a_lost_request(
         if changes:
             deploy.build(project)
         with load.updating():
-            roll_out.update_stack(EarlierWorkers="false", LogLevel="DEBUG")
+            (roll_out.update_stack if changes else roll_out.change_parameters)(
+                EarlierWorkers="false", LogLevel="DEBUG"
+            )
         updated = roll_out.run("packages", "update")
         assert updated.count(f"serves instead of 1, which lacked {lacked}") == len(PACKAGES), updated
         greet(roll_out)

@@ -1,7 +1,7 @@
 """A form for the parameters of a function, by the JSON schema of its signature."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from silvaengine.protocol.json_codec import Json
@@ -11,6 +11,7 @@ type Schema = Mapping[str, Any]
 
 WHOLE = "params"  # the field of all parameters as one JSON object
 PARAM, HEADER = "param.", "header."  # before the others' names
+HIDDEN = "•••"
 _TEXTS = {"date": "date", "password": "password"}  # kinds of texts by their format
 _NULL = {"type": "null"}
 
@@ -68,13 +69,12 @@ def read_params(fields: Sequence[Field]) -> dict[str, Json]:
     return {field.label: _read(field) for field in fields if field.kind == "checkbox" or field.value}
 
 
-def param_options(params: Mapping[str, Json], fields: Sequence[Field]) -> list[str]:
-    """Return the options by which `silvaengine invoke` sends the same; passwords are left to be filled in."""
-    secret = {field.label for field in fields if field.kind == "password"}
+def param_options(params: Mapping[str, Json], secret: Collection[str]) -> list[str]:
+    """Return the options by which `silvaengine invoke` sends the same; secrets are left to be filled in."""
     options = []
     for name, value in params.items():
         is_plain = isinstance(value, str) and parse_json_or_text(value) == value
-        text = "…" if name in secret else value if is_plain else json.dumps(value, ensure_ascii=False)
+        text = HIDDEN if name in secret else value if is_plain else json.dumps(value, ensure_ascii=False)
         options += ["--param", f"{name}={text}"]
     return options
 

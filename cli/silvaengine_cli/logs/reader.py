@@ -3,6 +3,7 @@
 docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -19,12 +20,14 @@ from silvaengine_tasks.usage.counting import LONGEST_MS
 
 _PLATFORM_LINES = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
-_TEXTS = frozenset(
+_NAMES = frozenset(
     {
         *("request_id", "trace_id", "span_id", "parent_id", "job_id", "endpoint_id", "area", "function"),
-        *("method", "route", "source", "package", "level", "message", "traceback"),
+        *("method", "route", "source", "package", "level"),
     }
 )
+_TEXTS = _NAMES | {"message", "traceback"}
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: JSON may hold it, and no address
 _NUMBERS = {"status": 599, "failed": 2**53, "records": 2**53}
 
 FIRST_MS = 10_000
@@ -191,4 +194,6 @@ def _is_number(value: object, most: float) -> bool:
 
 
 def _has_texts(record: Record) -> bool:
-    return all(isinstance(record.get(name), str | None) for name in _TEXTS)
+    return all(isinstance(record.get(name), str | None) for name in _TEXTS) and not any(
+        _HALF.search(record.get(name) or "") for name in _NAMES
+    )

@@ -1,6 +1,5 @@
 """What AWS checks when it makes a stack, as far as a stack on paper shows it."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from silvaengine_cli.preflight.access import (
     rights_of_event_sources,
 )
 from silvaengine_cli.preflight.stack import Stack, references
+from silvaengine_cli.template_lint import lint
 
 type Rule = Callable[[Stack], Iterator[str]]
 
@@ -26,9 +26,7 @@ _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 
 def schemas(stack: Stack) -> Iterator[str]:
     """References to nothing, circles of references, and values that a resource's schema refuses: cfn-lint."""
-    from cfnlint.api import lint
-
-    for match in lint(json.dumps(stack.transformed)):
+    for match in lint(stack.transformed):
         yield f"{match.rule.id} {'/'.join(map(str, match.path or ()))}: {match.message}"
 
 

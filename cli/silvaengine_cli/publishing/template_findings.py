@@ -1,6 +1,5 @@
 """What cfn-lint, by CloudFormation's own schemas, finds in a package's template, at the lines of its file."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from silvaengine_cli.publishing.stack_template import PLATFORM_STATEMENTS
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.document import Path
 from silvaengine_cli.sam import import_sam
+from silvaengine_cli.template_lint import lint
 
 _UNKNOWN_ACTION = "W3037"
 
@@ -17,9 +17,7 @@ _UNKNOWN_ACTION = "W3037"
 def template_findings(template: dict[str, Any], package: Package) -> Iterator[Finding]:
     """Yield errors of a rendered template."""
     import_sam(platform_sources(package.application))
-    from cfnlint.api import lint  # lazy: a second, and only where a stack changes
-
-    for match in lint(json.dumps(template)):
+    for match in lint(template):
         if match.rule.id.startswith("E") or match.rule.id == _UNKNOWN_ACTION:
             yield Finding(_place(tuple(match.path or ()), package), f"{match.message} ({match.rule.id})")
 

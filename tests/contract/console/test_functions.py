@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine_cli.console.forms import HIDDEN
 from silvaengine_cli.console.paging import ROWS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.registry import tables as registry_tables
@@ -226,3 +227,16 @@ def test_a_call_that_may_change_something_needs_write(
 def send(console: Visitor, path: str, form: dict[str, str]) -> int:
     """Send a form that the page doesn't show."""
     return console.send("POST", path, urlencode(form), Origin=f"http://{console.host}").status
+
+
+@pytest.mark.parametrize("query", ["", "?json=1"])
+def test_no_password_is_in_the_command(open_console: Open, deployment: Deployment, query: str) -> None:
+    """Neither a parameter's nor a header's; both were sent."""
+    secret = {"type": "object", "properties": {"secret": {"type": "string", "format": "password"}}}
+    address = add(deployment, "login", {"parameters": secret, "headers": secret})
+    form = {"header.secret": "hunter2", "param.secret": "hunter2", "params": '{"secret": "hunter2"}'}
+    page = open_console(may_write=True).post(address + query, endpoint="acme", **form).text
+    command = unescape(page.partition("Equivalent command")[2].partition("</pre>")[0])
+    assert command.count(HIDDEN) == 2
+    assert "hunter2" not in command
+    assert "hunter2" in unescape(page.partition("Equivalent command")[0])

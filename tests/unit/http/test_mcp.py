@@ -15,7 +15,7 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine_worker.results import to_json_value
 from silvaengine_worker.typed.schemas import describe_signature
 
-from .mcp_client import DESCRIBED, LEGACY, MODERN, McpClient, Members, add_tool
+from .mcp_client import DESCRIBED, LEGACY, MODERN, SAID, McpClient, Members, add_tool
 
 type EventOf = Callable[..., dict[str, Any]]
 
@@ -347,6 +347,26 @@ def test_an_idempotency_key(world: Any, client: McpClient) -> None:
     assert len(world.invoker.sent) == 1
     other = client.call("comment", {"ticket_id": 2}, idempotency_key="k").result
     assert other["isError"] is True
+
+
+@pytest.mark.parametrize("body", [{}, {"body": {"text": "a"}}])
+def test_an_idempotency_key_of_a_function_with_a_body(body: Members, world: Any, client: McpClient) -> None:
+    """Its other arguments tell calls apart, too; the message's id doesn't."""
+    parameters = {"type": "object", "properties": {"ticket_id": {"type": "integer"}, "body": {}}}
+    add_tool(world, "change", {**DESCRIBED, "parameters": parameters})
+    world.responses("json", {"title": "Hot"})
+
+    def call(message_id: int, ticket_id: int) -> Any:
+        params = {"name": "change", "arguments": {"ticket_id": ticket_id, **body}, "_meta": SAID}
+        message = {"jsonrpc": "2.0", "id": message_id, "method": "tools/call", "params": params}
+        headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "change"}
+        return client.send(message, **headers, **{"idempotency-key": "k"}).result
+
+    first = call(1, 1)
+    job, text = ExecutionRef(**world.payload["job"]), json.dumps(world.invoker.result)
+    world.ledger.settle(job, job.owner, "succeeded", {"result": text})
+    assert call(2, 1) == first
+    assert call(3, 2)["isError"] is True
 
 
 def test_a_function_of_that_name_goes_before(world: Any, client: McpClient) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
 from silvaengine_cli.console.forms import (
     HEADER,
+    HIDDEN,
     Field,
     fields_of,
     param_options,
@@ -40,7 +41,6 @@ from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
-HIDDEN = "•••"
 JOB = {"prefer": "respond-async"}
 FILTERS = ("text", "area", "package", "endpoint", "key")
 
@@ -76,10 +76,12 @@ def show_one(session: Session, request: Request) -> Context:
     is_typed = isinstance(said.get("parameters"), dict)
     as_json = not is_typed or "json" in request.query_params
     names = [] if is_typed else said.get("parameters", ())
-    fields = [whole_field(names, form)] if as_json else fields_of(said["parameters"], form)
+    typed = fields_of(said["parameters"], form) if is_typed else []
+    fields = [whole_field(names, form)] if as_json else typed
     headers = fields_of(said.get("headers") or {}, form, HEADER)
     methods = _methods(config)
-    call = partial(_call, session, request, row, methods, headers, fields, form)
+    secret = {field.label for field in [*headers, *typed] if field.kind == "password"}
+    call = partial(_call, session, request, row, methods, headers, fields, secret, form)
     return {
         "row": row,
         "is_internal": bool(config.get("internal")),
@@ -131,6 +133,7 @@ def _call(
     methods: list[str],
     header_fields: Sequence[Field],
     fields: Sequence[Field],
+    secret: Collection[str],
     form: Mapping[str, str],
 ) -> Context:
     """Call a function as a form says; return how that ended, and the command that does the same."""
@@ -153,8 +156,9 @@ def _call(
         return {"failure": failure_text(error)}
     answer = parse_json_or_text(response.body.decode(errors="replace"))
     milliseconds = (time.perf_counter() - begun) * 1000
-    options = ["--method", method, *param_options(params, fields)]
-    options += [text for header in said.items() for text in ("--header", ": ".join(header))]
+    options = ["--method", method, *param_options(params, secret)]
+    for name, value in said.items():
+        options += ["--header", f"{name}: {HIDDEN if name in secret else value}"]
     options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []
     return {
         "failure": "",

@@ -164,7 +164,8 @@ class ToolCaller:
         call = asked.call
         if terms is not None:
             held = self._gateway.ledger_call(call, request, asked.key_access, function, terms)
-            return self._open_executions().serve(held._replace(respond=respond))
+            arguments = encode(asked.message.params.get("arguments"))  # of which a body may be but one
+            return self._open_executions().serve(held._replace(respond=respond, body=arguments))
 
         def ask() -> Response:
             return respond(WorkerResponse.read(self._gateway.functions.ask(call, request, function)))
