@@ -28,7 +28,7 @@ SINCE, STORY_SINCE = "10m", "1d"
 MOST_REQUESTS = 100  # that a page shows at first
 MOST_LINES = 1000  # about so many are added at once
 KEPT_LINES = 1000  # in a page
-MOST_CHARACTERS = 5000  # of a message or a traceback, but in its story
+MOST_CHARACTERS = 5000  # of a message or a traceback, but in its trace
 NAMES = ("endpoint", "function", "service", "status", "request", "errors", "since")
 """What is asked for, as options of `silvaengine logs` name it."""
 SERVICE_NAMES = ("", *sorted({*SERVICES.values()}))
