@@ -7,6 +7,7 @@ import pytest
 import redis as redis_py
 from tests.fakes.cache import keep_by
 
+from silvaengine.redis import connection
 from silvaengine.redis.breaker import FIRST_PAUSE, TierError
 from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
@@ -52,9 +53,15 @@ def test_caches_lie_all_over_it(ports: list[int], source: Callable[[str], str], 
 
 @pytest.mark.parametrize("lock", [False, True])
 def test_a_slot_that_moves_is_followed(
-    ports: list[int], source: Callable[[str], str], calls: list[str], *, lock: bool
+    ports: list[int],
+    source: Callable[[str], str],
+    calls: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    lock: bool,
 ) -> None:
     """While its keys are on two nodes values are found, stored and cleared, and afterwards on the new one."""
+    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 10.0)  # a busy machine's nodes answer late
     name = f"moving-{lock}".lower()
     cache, other = (instance(RedisSettings("127.0.0.1", ports[0], cluster=True)) for _ in range(2))
     kept, found = (keep_by(each, source, cache_name=name, lock=lock) for each in (cache, other))

@@ -10,6 +10,7 @@ from tests.contract.conftest import made_tables
 from tests.fakes.cache import Clock
 
 from silvaengine.aws.client import open_client
+from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.clear_log import (
     ALL_TENANTS,
@@ -20,7 +21,7 @@ from silvaengine.cache.clear_log import (
 )
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.cache.table_clear_log import TableClearLogs, open_table_clear_logs
+from silvaengine.cache.table_clear_log import TableClearLogs
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
@@ -93,7 +94,12 @@ def table(request: pytest.FixtureRequest, url: str) -> Iterator[Place]:
             key = {name: {"S": value} for name, value in cache_generation_key(NAME, owner).items()}
             client.put_item(TableName="se-configdata", Item={**key, "epoch": {"N": "7"}})
 
-        yield Place(lambda: open_table_clear_logs(REGION, "se-", 5.0), spoil)
+        def open_api() -> JsonApi:
+            return open_dynamodb(REGION, read_seconds=30.0)  # a busy machine's peer answers late
+
+        yield Place(
+            lambda: TableClearLogs(TableReader(open_api, "se-"), TableWriter(open_api, "se-"), 5.0), spoil
+        )
 
 
 @contextmanager
