@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
 NOT_RUN = [
     "python3.13 -m venv .venv && source .venv/bin/activate",
-    "pip install 'silvaengine-base[cli]' pytest",
+    "pip install 'silvaengine-base[cli,console]' pytest",
     "silvaengine preflight prod --account",  # needs an AWS account, as do the rest
     "silvaengine deploy --stage prod",
     "silvaengine invoke demo greet_hello --param name=Ada --stage prod",
