@@ -19,6 +19,7 @@ document.addEventListener("formdata", ({ target, formData }) => {
     if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
 document.addEventListener("htmx:load", ({ target }) => start(target));
+for (const failed of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(failed, ({ target }) => target.href && location.assign(target.href));
 
 function start(part) {
     const all = (selector) => [...(part.matches?.(selector) ? [part] : []), ...part.querySelectorAll(selector)];
