@@ -108,6 +108,7 @@ def check_load(
 
     began = monotonic()
     commands = [Turned(shop.publish_next(), began, monotonic())]
+    sleep(seen_seconds)  # an instance that was called just before has not heard of it
     with ThreadPoolExecutor(PARALLEL) as pool:
         callers = [
             pool.submit(_call, api, tenant, requests // PARALLEL + 1, over)
