@@ -22,6 +22,7 @@ from . import conformance_tools, mcp_python, mcp_typescript
 from .conftest import Deployment
 from .desk import ENDPOINT, KEY, Desk
 from .registry_rows import AGENTS_ENDPOINT, AGENTS_LIMITED_ENDPOINT, API_KEY, MANY_ENDPOINT
+from .test_announcements import eventually
 from .test_backpressure import let_time_pass
 from .test_keys import Operator
 
@@ -212,14 +213,32 @@ def with_node(folder: Path, *command: str, status: int = 0) -> str:
     environment = {**os.environ, "PATH": path_with_node()}  # noqa: TID251 - it is for programs
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout or done.stderr
+
+
+def revoked_key(deployment: Deployment) -> str:
+    """Return a key that opened the agents' endpoint, and doesn't any more."""
+    operate, listing = Operator(deployment), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    made = operate("keys", "create", "--endpoint", AGENTS_ENDPOINT, "--like", API_KEY)
+    headers = {"x-api-key": made["api_key"], "mcp-protocol-version": "2025-11-25"}
+
+    def status() -> int:
+        return deployment.api.post(f"/core/{AGENTS_ENDPOINT}/mcp", listing, headers).status
+
+    assert eventually(status, (200).__eq__) == 200
+    operate("keys", "revoke", made["key_id"], "--endpoint", AGENTS_ENDPOINT)
+    assert eventually(status, (404).__eq__) == 404
+    return str(made["api_key"])
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(0)
 @pytest.mark.usefixtures("desk")
 def test_the_typescript_sdk(deployment: Deployment, tmp_path: Path) -> None:
-    """It lists, calls and is refused by both revisions; it takes tasks by the earlier, else a job's id."""
+    """It lists, calls and is refused by both revisions; it takes tasks by the earlier, else a job's id.
+
+    A revoked key ends it.
+    """
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "desk.js").write_text(mcp_typescript.DESK)
     (tmp_path / "agent.js").write_text(mcp_typescript.AGENT)
@@ -233,19 +252,27 @@ def test_the_typescript_sdk(deployment: Deployment, tmp_path: Path) -> None:
     deployment.rows.put_agents(deployment.outputs.worker_arn)
     agent = with_node(tmp_path, "node", "agent.js", f"{url}/{AGENTS_ENDPOINT}/mcp", API_KEY, str(tmp_path))
     assert json.loads(agent) == [{"cancelled": False}, "completed", "cancelled"]
+    without = with_node(
+        tmp_path, "node", "agent.js", f"{url}/{AGENTS_ENDPOINT}/mcp", revoked_key(deployment), str(tmp_path),
+        status=1,
+    )  # fmt: skip
+    assert "this API key has no access to it" in without
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(0)
 @pytest.mark.usefixtures("desk")
 def test_the_inspector(deployment: Deployment, tmp_path: Path) -> None:
-    """Its command line lists, calls and shows refusals."""
+    """Its command line lists, calls and shows refusals, also of a revoked key."""
     deployment.rows.put_many_tools(deployment.outputs.worker_arn)
 
-    def ask(method: str, *arguments: str, endpoint: str = ENDPOINT, key: str = KEY, status: int = 0) -> Any:
+    def run(method: str, *arguments: str, endpoint: str = ENDPOINT, key: str = KEY, status: int = 0) -> str:
         command = ["npx", "--yes", INSPECTOR, "--cli", f"{deployment.outputs.api_url}/core/{endpoint}/mcp"]
         command += ["--transport", "http", "--header", f"x-api-key: {key}", "--method", method]
-        return json.loads(with_node(tmp_path, *command, *arguments, status=status))
+        return with_node(tmp_path, *command, *arguments, status=status)
+
+    def ask(*arguments: str, **options: Any) -> Any:
+        return json.loads(run(*arguments, **options))
 
     assert [tool["name"] for tool in ask("tools/list")["tools"]] == TOOLS
     assert len(ask("tools/list", endpoint=MANY_ENDPOINT, key=API_KEY)["tools"]) == 60
@@ -253,6 +280,9 @@ def test_the_inspector(deployment: Deployment, tmp_path: Path) -> None:
     assert found["structuredContent"] == TICKET
     missing = ask("tools/call", "--tool-name", "ticket", "--tool-arg", "number=12", status=5)
     assert (missing["isError"], missing["content"][0]["text"]) == (True, "There is no such ticket")
+    deployment.rows.put_agents(deployment.outputs.worker_arn)
+    without = run("tools/list", endpoint=AGENTS_ENDPOINT, key=revoked_key(deployment), status=1)
+    assert "this API key has no access to it" in without
 
 
 @pytest.mark.nightly
