@@ -16,6 +16,7 @@ from rich.table import Table
 
 SHORT_ID = 8  # characters
 UNLIMITED = 10_000  # columns
+HIDDEN = "•••"  # for a value that nobody is shown
 GAP = 2  # columns between those of a table
 FRAME = 7  # columns around and between two of facts
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

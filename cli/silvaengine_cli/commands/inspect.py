@@ -8,13 +8,11 @@ from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.client_options import api_key_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
-from silvaengine_cli.output import Detail, print_table
+from silvaengine_cli.output import HIDDEN, Detail, print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.rows import mask
 from silvaengine_cli.registry.tables import RegistryTables
-
-HIDDEN = "•••"
 
 type Cells = tuple[object, ...]
 

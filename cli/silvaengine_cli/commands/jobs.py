@@ -1,4 +1,6 @@
-"""``jobs``: list, show, retry and purge the executions that the ledger holds."""
+"""``jobs``: list, show, retry, cancel and purge the executions that the ledger holds."""
+
+from collections.abc import Callable
 
 import click
 
@@ -86,9 +88,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
       silvaengine jobs retry 3f2a… --local
       silvaengine jobs retry 3f2a… 91bc… --stack silvaengine
     """
-    ledger = Jobs(deployment)
-    outcomes = {job_id: ledger.retry(job_id) for job_id in map(ledger.full_id, job_ids)}
-    _print_outcomes(outcomes, "accepted", as_json=as_json)
+    _change(deployment, job_ids, Jobs.retry, "accepted", as_json=as_json)
 
 
 @jobs.command()
@@ -104,9 +104,7 @@ def cancel(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> N
       silvaengine jobs cancel 3f2a… --local
       silvaengine jobs cancel 3f2a… 91bc… --stack silvaengine
     """
-    ledger = Jobs(deployment)
-    outcomes = {job_id: ledger.cancel(job_id) for job_id in map(ledger.full_id, job_ids)}
-    _print_outcomes(outcomes, "cancelled", as_json=as_json)
+    _change(deployment, job_ids, Jobs.cancel, "cancelled", as_json=as_json)
 
 
 @jobs.command()
@@ -137,7 +135,17 @@ def purge(deployment: Deployment, older_than: int, state: str | None, yes: bool,
     print_result({"deleted": deleted}, f"{deleted} jobs deleted", as_json=as_json)
 
 
-def _print_outcomes(outcomes: dict[str, str], wanted: str, *, as_json: bool) -> None:
+def _change(
+    deployment: Deployment,
+    job_ids: tuple[str, ...],
+    change: Callable[[Jobs, str], str],
+    wanted: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Change jobs and print how that ended for each; exit with 1 unless it ended as wanted for all."""
+    ledger = Jobs(deployment)
+    outcomes = {job_id: change(ledger, job_id) for job_id in map(ledger.full_id, job_ids)}
     text = "\n".join(f"{job_id}: {outcome}" for job_id, outcome in outcomes.items())
     print_result(outcomes, text, as_json=as_json)
     if set(outcomes.values()) != {wanted}:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from silvaengine.protocol.json_codec import Json
 from silvaengine_cli.client_options import parse_json_or_text
+from silvaengine_cli.output import HIDDEN
 
 type Schema = Mapping[str, Any]
 
 WHOLE = "params"  # the field of all parameters as one JSON object
 PARAM, HEADER = "param.", "header."  # before the others' names
-HIDDEN = "•••"
 _TEXTS = {"date": "date", "password": "password"}  # kinds of texts by their format
 _NULL = {"type": "null"}
 

@@ -9,13 +9,13 @@ import click
 from silvaengine.access.api_keys import PREFIX, ApiKeyVerifier, key_id_of, read_key_hashes
 from silvaengine.registry.model import opens_endpoint
 from silvaengine.registry.packages import call_of
-from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
+from silvaengine.tables import CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.function_rows import function_rows
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.packages import Packages, version_of
-from silvaengine_cli.registry.rows import Row, mask
+from silvaengine_cli.registry.rows import Row, key_row_endpoint, mask
 from silvaengine_cli.registry.tables import Key
 
 LISTED = (*FUNCTIONS.key_names, "area", "config", "package", "release")
@@ -40,19 +40,19 @@ def find_functions(
     return Found(*deployment.tables().part(FUNCTIONS, most, after, LISTED, equal, containing))
 
 
-def keys_of(deployment: Deployment, endpoint_id: str) -> dict[str, str]:
-    """Return the keys that open an endpoint, as their rows have them, by the names that are no secrets.
-
-    Raises:
-        ClickException: there is no such endpoint.
-    """
-    tables = deployment.tables()
-    endpoint = tables.get(ENDPOINTS, endpoint_id)
-    if endpoint is None:
+def read_endpoint(deployment: Deployment, endpoint_id: str) -> Row:
+    """Return an endpoint's row; raise ClickException where there is none."""
+    row = deployment.tables().get(ENDPOINTS, endpoint_id)
+    if row is None:
         raise click.ClickException(f"there is no endpoint {endpoint_id!r}: `silvaengine list endpoints`")
-    owner = endpoint_id if endpoint.get("special_connection") else COMMON_ENDPOINT
-    rows = [row for row in tables.query(CONNECTIONS, owner) if opens_endpoint(row, endpoint_id)]
-    return {key_id_of(row["api_key"]): row["api_key"] for row in rows if _is_current(row)}
+    return row
+
+
+def keys_of(deployment: Deployment, endpoint: Row) -> dict[str, str]:
+    """Return the keys that open the endpoint of a row, as theirs have them, by names that are no secrets."""
+    rows = deployment.tables().query(CONNECTIONS, key_row_endpoint(endpoint))
+    opening = (row for row in rows if opens_endpoint(row, endpoint["endpoint_id"]) and _is_current(row))
+    return {key_id_of(row["api_key"]): row["api_key"] for row in opening}
 
 
 def masked(keys: Mapping[str, str]) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from silvaengine.tables import COMMON_ENDPOINT, CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
-from silvaengine_cli.registry.rows import Row
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine_cli.registry.rows import Row, key_row_endpoint
 
 
 def colliding_settings(rows: Iterable[tuple[Table, Row]]) -> Iterator[tuple[str, str]]:
@@ -27,7 +27,7 @@ def colliding_settings(rows: Iterable[tuple[Table, Row]]) -> Iterator[tuple[str,
     paths: dict[str, list[str]] = defaultdict(list)
     for row in by_table[ENDPOINTS]:
         endpoint_id = row["endpoint_id"]
-        for area in opened[endpoint_id if row.get("special_connection") else COMMON_ENDPOINT]:
+        for area in opened[key_row_endpoint(row)]:
             paths[f"_{area}_{endpoint_id}"].append(f"/{area}/{endpoint_id}")
     shared = {name: sorted(alike) for name, alike in paths.items() if len(alike) > 1}
     for setting_id in dict.fromkeys(row["setting_id"] for row in by_table[CONFIG_DATA]):

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from silvaengine.registry.model import KeyAccess
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.output import HIDDEN
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.secrets import find_uses
-
-HIDDEN = "•••"
 
 
 class Setting(NamedTuple):

@@ -22,7 +22,7 @@ from silvaengine_cli.registry.bindings import FindLabel, bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.packages import Packages, version_of
-from silvaengine_cli.registry.rows import Row, row_name
+from silvaengine_cli.registry.rows import Row, key_row_endpoint, row_name
 from silvaengine_cli.registry.tables import Key, RegistryTables
 
 
@@ -55,7 +55,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
         """Return the label of a function that an endpoint reaches without a key, as events do."""
         if endpoint_id not in endpoints:
             return None
-        owner = endpoint_id if endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
+        owner = key_row_endpoint(endpoints[endpoint_id])
         entries = key_rows.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
         arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
         return labels.get((next(arns, ""), function))

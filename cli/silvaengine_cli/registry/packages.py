@@ -13,7 +13,7 @@ from silvaengine.settings import package_prefix
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import did_you_mean, package_arn
 from silvaengine_cli.registry.routes import route_conflicts
-from silvaengine_cli.registry.rows import Row, row_name
+from silvaengine_cli.registry.rows import Row, key_row_endpoint, row_name
 from silvaengine_cli.registry.tables import RegistryTables
 
 type Routes = Mapping[str, str | None]
@@ -80,16 +80,13 @@ class Packages:
 
     def tenants(self, package: str) -> set[str]:
         """Return the endpoints of which a connection reaches a package, in the release that is chosen."""
-        endpoints = {
-            row["endpoint_id"]: row.get("special_connection") for row in self._tables.scan(ENDPOINTS)
-        }
+        owners = {row["endpoint_id"]: key_row_endpoint(row) for row in self._tables.scan(ENDPOINTS)}
         return {
             endpoint_id
             for row in self._tables.scan(CONNECTIONS)
             if self._reaches(row, package)
-            for endpoint_id, has_own in endpoints.items()
-            if row["endpoint_id"] == (endpoint_id if has_own else COMMON_ENDPOINT)
-            and opens_endpoint(row, endpoint_id)
+            for endpoint_id, owner in owners.items()
+            if row["endpoint_id"] == owner and opens_endpoint(row, endpoint_id)
         }
 
     def _reaches(self, key_row: Row, package: str) -> bool:

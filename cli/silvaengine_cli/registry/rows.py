@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine.settings import PACKAGE_MARK
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import (
+    COMMON_ENDPOINT,
+    CONFIG_DATA,
+    CONNECTIONS,
+    DEFAULT_API_KEY,
+    ENDPOINTS,
+    FUNCTIONS,
+    Table,
+)
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
     EXECUTION,
@@ -117,6 +125,12 @@ def row_name(table: Table, row: Row) -> str:
 
 def _key_text(name: str, value: str) -> str:
     return mask(value) if name == "api_key" else value.rpartition(":function:")[2]
+
+
+def key_row_endpoint(endpoint: Row) -> str:
+    """Return the endpoint whose key rows open that of a row: itself, or the common one."""
+    own: str = endpoint["endpoint_id"]
+    return own if endpoint.get("special_connection") else COMMON_ENDPOINT
 
 
 def mask(api_key: str) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 
 from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_cli.console.forms import HIDDEN
 from silvaengine_cli.console.paging import ROWS
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.output import HIDDEN
 from silvaengine_cli.registry import tables as registry_tables
 
 from ..echo_gateway import running_gateway

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from silvaengine_cli.console.forms import (
-    HIDDEN,
     Schema,
     fields_of,
     param_options,
@@ -13,6 +12,7 @@ from silvaengine_cli.console.forms import (
     type_text,
     whole_field,
 )
+from silvaengine_cli.output import HIDDEN
 
 DEFINITIONS = {
     "Size": {"enum": ["s", "m"]},

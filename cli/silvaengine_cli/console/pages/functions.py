@@ -16,7 +16,6 @@ from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
 from silvaengine_cli.console.forms import (
     HEADER,
-    HIDDEN,
     Field,
     fields_of,
     param_options,
@@ -29,14 +28,16 @@ from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Context, check_change
 from silvaengine_cli.failures import failure_text, known_errors
 from silvaengine_cli.http import HttpResponse
+from silvaengine_cli.output import HIDDEN
 from silvaengine_cli.registry.catalogue import (
     find_functions,
     functions_of_key,
     keys_of,
     masked,
+    read_endpoint,
     read_function,
 )
-from silvaengine_cli.registry.model import EXECUTION
+from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.values import check_api_key
 
@@ -51,7 +52,7 @@ def show(session: Session, request: Request) -> Context:
     equal = {name: asked[name] for name in ("area", "package") if asked[name]}
     after, keys = request.query_params.get("after"), dict[str, str]()
     if endpoint := asked["endpoint"]:
-        keys = keys_of(session.deployment, endpoint)
+        keys = keys_of(session.deployment, read_endpoint(session.deployment, endpoint))
         if asked["key"] not in keys:
             asked["key"] = "public" if "public" in keys else min(keys, default="")
         opened = functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []
@@ -101,7 +102,7 @@ def show_one(session: Session, request: Request) -> Context:
 
 
 def _methods(config: Mapping[str, Any]) -> list[str]:
-    return list(config.get("methods") or ["POST", "GET"])
+    return list(config.get("methods") or METHODS)
 
 
 def _address(row: Row) -> str:

@@ -18,7 +18,7 @@ from silvaengine_cli.costs.bill import Setup, bill, price
 from silvaengine_cli.costs.prices import read_prices
 from silvaengine_cli.registry.catalogue import keys_of, masked
 from silvaengine_cli.registry.effective import effective_settings
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.rows import Row, key_row_endpoint
 from silvaengine_cli.usage.period import month_period
 from silvaengine_cli.usage.totals import DAY_HOURS, UsageTable, title, usage_facts
 from silvaengine_tasks.usage.counting import Owner, Usage
@@ -46,7 +46,7 @@ def show(session: Session, request: Request) -> Context:
 def show_one(session: Session, request: Request) -> Context:
     """Return a tenant's keys, the settings of what one of them opens, and its usage."""
     deployment, (row, tenant, owner) = session.deployment, _tenant(session, request)
-    opening, key = keys_of(deployment, tenant), request.query_params.get("key", "")
+    opening, key = keys_of(deployment, row), request.query_params.get("key", "")
     key = key if key in opening else next(iter(opening), "")
     return {
         "tenant": tenant,
@@ -116,7 +116,7 @@ def _tenant(session: Session, request: Request) -> tuple[Row, str, str]:
     row = session.deployment.tables().get(ENDPOINTS, tenant)
     if row is None:
         raise click.ClickException(f"there is no tenant {tenant!r}: `silvaengine list endpoints`")
-    return row, tenant, tenant if row.get("special_connection") else COMMON_ENDPOINT
+    return row, tenant, key_row_endpoint(row)
 
 
 def _usage(session: Session, tenant: str, month: str | None) -> Context:
