@@ -176,8 +176,7 @@ class WorkerCall(NamedTuple):
             members["job"] = self.job._asdict()
         if self.socket is not None:
             members["socket"] = self.socket._asdict()
-        is_short = len(self.callee.setting) <= CACHED_SETTING
-        first = (_payload_prefix if is_short else _payload_prefix.__wrapped__)(self.callee)
+        first = _payload_prefix(self.callee)
         if content and content != "{}":
             first += f",{content[1:-1]}"
         return f"{first},{encode(members)[1:]}"
@@ -339,9 +338,14 @@ def check_hops(hops: object) -> int:
     return hops
 
 
-@lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
-    """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
+    """Return a payload up to the call's own members, cached unless its settings are long."""
+    is_short = len(callee.setting) <= CACHED_SETTING
+    return (_short_prefix if is_short else _short_prefix.__wrapped__)(callee)
+
+
+@lru_cache(CACHED_CALLEES)
+def _short_prefix(callee: Callee) -> str:
     members: dict[str, Any] = dict(zip(_TEXTS, callee[:-2], strict=False))
     if not callee.release:
         del members["release"]

@@ -1,4 +1,6 @@
 import json
+import tracemalloc
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import RequestError
-from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse, error_of
+from silvaengine.protocol.messages import (
+    Callee,
+    Invocation,
+    WorkerCall,
+    WorkerResponse,
+    encode_call,
+    error_of,
+)
 
 INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
 
@@ -203,3 +212,21 @@ def test_members_that_a_newer_service_adds_are_left_out() -> None:
     assert WorkerCall.decode(payload).invocation == INVOCATION
     response = WorkerResponse("text", "x")
     assert WorkerResponse.decode(response.encode() | {"milliseconds": 3}) == response
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda callee: call(callee=callee).encode(),
+        lambda callee: encode_call(callee, {}, None, "{}", INVOCATION.members(), is_brief=True),
+    ],
+)
+def test_long_settings_are_not_kept(encode: Callable[[Callee], str]) -> None:
+    """A row of them may have 400 KB, and a gateway's memory is bounded in bytes elsewhere."""
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            encode(Callee("shop", "Shop", f"hello_{number}", json.dumps({"a": "x" * 400_000})))
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
