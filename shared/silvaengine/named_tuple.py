@@ -41,7 +41,8 @@ else:
             return dict(zip(self._fields, self, strict=True))
 
         def _replace(self, **changes: object) -> "Self":
-            return type(self)(**self._asdict() | changes)
+            values = [*map(changes.pop, self._fields, self)]
+            return type(self)(*values, **changes)  # which raises TypeError of what is left
 
         def __getnewargs__(self) -> tuple[object, ...]:
             """Return what a copy is made of."""

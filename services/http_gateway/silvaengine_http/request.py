@@ -16,6 +16,7 @@ from silvaengine.authorization.events import (
     GatewayEvent,
     Headers,
     Members,
+    check_unicode,
     read_api_key,
     read_headers,
     read_stage,
@@ -179,8 +180,6 @@ def read_request(
     headers = read_headers(single_headers, several_headers, event.get("cookies"))
     if follow and (traceparent := headers.get("traceparent")):
         follow(read_traceparent(traceparent))
-    if not headers.text.isascii():
-        _check_unicode(headers.text, "The headers are")
     everything = _query(event, single_query, several_query)
     query, params, texts = {}, {}, [*everything]
     for name, values in everything.items():
@@ -189,7 +188,7 @@ def read_request(
             query[name] = values
             if values:
                 params[name] = values[-1]
-    _check_unicode("".join(texts), "The query string is")
+    check_unicode("".join(texts), "The query string is")
     if route.path:
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area
@@ -199,7 +198,7 @@ def read_request(
             is_base64 = event.get("isBase64Encoded") is True
             body = read_body(sent, headers, is_base64=is_base64, takes_gzip=takes_gzip)
     elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
-        _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
+        check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
     keys = everything.get(API_KEY)
     api_key = read_api_key(context, headers, keys[-1] if keys else "")
     stage = read_stage(context)
@@ -239,12 +238,6 @@ def _query(event: Members, single: Members, several: Members) -> dict[str, list[
         if name not in query and isinstance(value, str):
             query[name] = [value]
     return query
-
-
-def _check_unicode(text: str, what: str) -> None:
-    """Refuse half of a surrogate pair, as in a body: no function could store it or send it back."""
-    if not text.isascii() and text.encode(errors="replace").decode() != text:
-        raise RequestError(f"{what} not valid UTF-8")
 
 
 def _parse_query(raw: str) -> dict[str, list[str]]:

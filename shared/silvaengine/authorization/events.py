@@ -4,7 +4,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.model import requested_arn
@@ -127,35 +127,60 @@ class GatewayHandler[Event: GatewayEvent](ABC):
 
 
 class Headers(Mapping[str, str]):
-    """An event's headers by lower-case name; ``sent`` has them with the names that the client sent.
+    """An event's headers by lower-case name, each read when it is asked for: most are not.
 
-    ``text`` is all names and values, one after the other.
+    A header on several lines is one value: RFC 9110, section 5.3; cookies: RFC 9113, section 8.2.3.
+
+    Args:
+        single: the event's ``headers``, which have only one of several lines in payload 1.0.
+        several: its ``multiValueHeaders``, which have them all under the same names.
+        names: the names of ``single`` by their lower-case forms.
     """
 
-    __slots__ = ("_names", "sent", "text")
-
-    def __init__(self, sent: SentHeaders, names: Mapping[str, str], text: str) -> None:
-        self.sent = sent
-        self.text = text
+    def __init__(self, single: Members, several: Members, names: Mapping[str, str]) -> None:
+        self._single = single
+        self._several = several
         self._names = names
+
+    @cached_property
+    def sent(self) -> SentHeaders:
+        """All headers, with the names that the client sent; raises RequestError for what isn't UTF-8."""
+        sent = self._single
+        try:  # the cheapest ways to see that all are texts, and that none is on several lines
+            text = "".join(sent.values())
+            for (_,) in self._several.values():
+                pass
+        except (TypeError, ValueError):
+            sent = _join_lines(sent, self._several)
+            text = "".join(sent.values())
+        check_unicode("".join((*sent, text)), "The headers are")
+        return sent
 
     def __getitem__(self, name: str) -> str:
         """Return a header's value."""
-        return self.sent[self._names[name]]
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return str(value)
 
     @override
     def get(self, name: str, default: Any = None, /) -> Any:
         """Return a header's value, without the exception that ``Mapping`` raises for an absent one."""
         sent_name = self._names.get(name)
-        return default if sent_name is None else self.sent[sent_name]
+        if sent_name is None:
+            return default
+        value, lines = self._single[sent_name], self._several.get(sent_name)
+        if lines is not None and lines != [value]:
+            value = _join_lines({}, {name: lines}).get(name)
+        return value if isinstance(value, str) else default
 
     def __iter__(self) -> Iterator[str]:
         """Return the lower-case names."""
-        return iter(self._names)
+        return map(str.lower, self.sent)
 
     def __len__(self) -> int:
         """Return the number of headers."""
-        return len(self._names)
+        return len(self.sent)
 
     def without(self, name: str) -> "Headers":
         """Return the others than this one, whose name is in lower case."""
@@ -163,41 +188,25 @@ class Headers(Mapping[str, str]):
 
 
 def read_headers(single: Members, several: Members, cookies: object = None) -> Headers:
-    """Return an event's headers.
-
-    A header on several lines is one value: RFC 9110, section 5.3; cookies: RFC 9113, section 8.2.3.
-
-    Args:
-        single: the event's ``headers``, which have only one of several lines in payload 1.0.
-        several: its ``multiValueHeaders``, which have them all.
-        cookies: payload 2.0's.
-    """
-    names, sent = tuple(single), single
-    try:  # the cheapest ways to see that all are texts, and that none is on several lines
-        values = "".join(single.values())
-        for (_,) in several.values():
-            pass
-        is_same = not several or tuple(several) == names
-    except (TypeError, ValueError):
-        is_same = False
-    if not is_same or cookies:
-        sent = single if is_same else _join_lines(single, several)
-        if cookies:
-            sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
-        names, values = tuple(sent), "".join(sent.values())
-    sent_names, text = _sent_names(names)
-    if len(sent_names) < len(names):  # two differ in case alone
-        return read_headers(_join_lines(sent, {}), {})
-    return Headers(sent, sent_names, text + values)
+    """Return an event's headers: its ``headers``, its ``multiValueHeaders``, and payload 2.0's cookies."""
+    if cookies:
+        single = {**single, "cookie": "; ".join(read_texts(cookies))}
+    names = tuple(single)
+    by_name = _sent_names(names)
+    if len(by_name) < len(names) or (several and tuple(several) != names):
+        # Two differ in case alone, or not all are in both.
+        single, several = _join_lines(single, several), {}
+        by_name = _sent_names(tuple(single))
+    return Headers(single, several, by_name)
 
 
 @lru_cache(CACHED_NAMES)
-def _sent_names(names: tuple[str, ...]) -> tuple[Mapping[str, str], str]:
-    """Return the names by their lower-case forms, and all of them as one text.
+def _sent_names(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the names by their lower-case forms.
 
     Cached, since to make it is a tenth of a browser's request, and clients of one kind send the same names.
     """
-    return {name.lower(): name for name in names}, "".join(names)
+    return {name.lower(): name for name in names}
 
 
 def _join_lines(single: Members, several: Members) -> SentHeaders:
@@ -209,6 +218,12 @@ def _join_lines(single: Members, several: Members) -> SentHeaders:
         for lower, (name, texts) in lines.items()
         if texts
     }
+
+
+def check_unicode(text: str, what: str) -> None:
+    """Refuse half of a surrogate pair by RequestError; ``what`` is the text's name, with its verb."""
+    if not text.isascii() and text.encode(errors="replace").decode() != text:
+        raise RequestError(f"{what} not valid UTF-8")
 
 
 def read_texts(values: object) -> list[str]:
@@ -234,6 +249,7 @@ def read_api_key(context: Members, headers: Members, in_query: object) -> str:
         len(key) > KEY_LIMIT // 4 and len(key.encode(errors="replace")) > KEY_LIMIT
     ):
         raise RequestError("The API key is not valid", status=403)
+    check_unicode(key, "The API key is")
     return key
 
 

@@ -203,7 +203,7 @@ def test_a_get_may_have_a_body(read: Callable[..., Request]) -> None:
         ({"requestContext": ["x"]}, "'requestContext' is not an object"),
         ({"body": {"a": 1}}, "'body' is not a string"),
         ({"rawQueryString": "a=%ff"}, "query string is not valid UTF-8"),
-        ({"headers": {"x-note": "\ud800"}}, "headers are not valid UTF-8"),
+        ({"requestContext": {"identity": {"apiKey": "\ud800"}}}, "API key is not valid UTF-8"),
     ],
 )
 def test_members_of_a_wrong_kind_are_refused(
@@ -212,6 +212,23 @@ def test_members_of_a_wrong_kind_are_refused(
     """An event with a member of another kind is a 400 that names it; an empty one counts as absent."""
     with pytest.raises(RequestError, match=words or "'headers' is not an object"):
         read(**changes)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"headers": {"x-a": "\ud800"}},
+        {"headers": {"\ud800": "x"}},
+        {"headers": {"x-a": "b"}, "multiValueHeaders": {"x-a": ["\ud800", "b"]}},
+    ],
+)
+def test_half_a_surrogate_pair_in_a_header_reaches_no_function(
+    members: dict[str, Any], read: Callable[..., Request]
+) -> None:
+    """Nothing could store it or send it back; a function that takes no headers needn't care."""
+    request = read(**members)
+    with pytest.raises(RequestError, match="headers are not valid UTF-8"):
+        request.function_context()
 
 
 @pytest.mark.parametrize(
