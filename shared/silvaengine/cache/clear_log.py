@@ -18,6 +18,7 @@ from silvaengine.named_tuple import NamedTuple
 
 CLEAR_ATTEMPTS = 20  # some seconds, for a disk whose other writers are slow
 MAX_PATTERNS = 64  # of a log; one more makes it a full clear
+KEPT_LOGS = 2048  # bytes of both; with long patterns they have up to 64 KB
 ALL_TENANTS = "*"  # instead of a tenant: the log for all of them
 
 
@@ -118,9 +119,15 @@ class ClearState:
         return [(self.everyone, all_epoch, int(all_sequence)), (self.tenant, epoch, int(sequence))]
 
 
-@lru_cache(maxsize=4096)
-def decode_state(everyone: bytes, tenant: bytes) -> ClearState:
+def decode_state(everyone: bytes | None, tenant: bytes | None) -> ClearState:
     """Parse the texts of both logs; raises ValueError. They seldom change, and each hit in Redis has them."""
+    everyone, tenant = everyone or b"", tenant or b""
+    is_short = len(everyone) + len(tenant) <= KEPT_LOGS
+    return (_short_state if is_short else _short_state.__wrapped__)(everyone, tenant)
+
+
+@lru_cache(maxsize=1024)
+def _short_state(everyone: bytes, tenant: bytes) -> ClearState:
     return ClearState(ClearLog.decode(everyone), ClearLog.decode(tenant))
 
 

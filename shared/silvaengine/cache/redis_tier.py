@@ -162,7 +162,7 @@ class RedisTier:
             new = [(*self._begin_log(key), "NX") for key in self._log_keys(name, tenant)]
             everyone, own = self._logs(name, tenant, *new)
         try:
-            return decode_state(everyone or b"", own or b"")
+            return decode_state(everyone, own)
         except ValueError:  # the keys hold something else
             self.renew(name, tenant)
             return decode_state(*self._logs(name, tenant))

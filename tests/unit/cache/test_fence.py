@@ -1,5 +1,6 @@
 """What a process knows of clears, when it looks, and what it does when it can't."""
 
+import tracemalloc
 from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from silvaengine.cache import fence
-from silvaengine.cache.clear_log import ALL_TENANTS, ClearState
+from silvaengine.cache.clear_log import ALL_TENANTS, ClearLog, ClearState, decode_state, new_epoch
 from silvaengine.cache.fence import RETRY_SECONDS, UNFENCED_SECONDS
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import CacheEntry, MemoryTier
@@ -388,3 +389,16 @@ def test_a_pattern_is_short_and_printable(clock: Clock, pattern: str) -> None:
     """A pattern is a line of the clear log."""
     with pytest.raises(ValueError, match="512 printable"):
         make_cache(clock).clear("test", "-", pattern)
+
+
+def test_the_logs_of_many_clears_are_not_kept() -> None:
+    """Each clear makes another text of up to 64 KB, which a tenant's functions could fill a worker with."""
+    log = ClearLog(new_epoch())
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            log = log.with_clear(f"{number:03}{'x' * 500}*")
+            assert decode_state(b"epoch 0\n", log.encode()).tenant == log
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
