@@ -26,6 +26,7 @@ from silvaengine_cli.leash import leashed
 from silvaengine_cli.sam import sam_command
 
 LOCAL_STACK = "silvaengine-local"
+_BUCKET_STACK = "aws-sam-cli-managed-default"  # sam makes it where there is none
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _SHOWN_LINES = 30
 _POLLS = {"Delay": 0.2, "MaxAttempts": 300}
@@ -106,7 +107,8 @@ def deploy(
     overrides = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **(parameters or {})}
     options = ["--config-env", "local", "--stack-name", stack, *override(overrides)]
     cloudformation = engine.client("cloudformation")
-    delete_unfinished(cloudformation, stack)
+    for each in (_BUCKET_STACK, stack):
+        delete_unfinished(cloudformation, each)
     try:
         run_sam(["deploy", *options], platform, engine.environment())
     except DeployError as error:

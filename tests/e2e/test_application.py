@@ -94,18 +94,23 @@ def test_a_stages_parameters_are_taken_while_it_runs(dev: Dev) -> None:
     assert schedules(dev) == expected_schedules
 
 
-def test_another_stage_is_deployed_beside_it(dev: Dev) -> None:
+@pytest.fixture(scope="module")
+def production(dev: Dev) -> Api:
+    """The API of the project's other stage, deployed."""
+    silvaengine(dev.project, "deploy", "--yes", "--stage", "prod", "--local")
+    return Api(outputs(dev, "shop-prod")["ApiUrl"])
+
+
+def test_another_stage_is_deployed_beside_it(dev: Dev, production: Api) -> None:
     """It has its own stack, tables, variables and settings, and needs no change any more."""
     where = ("--stage", "prod", "--local")
-    silvaengine(dev.project, "deploy", "--yes", *where)
-    api = Api(outputs(dev, "shop-prod")["ApiUrl"])
-    assert api.get("/core/acme/greet_hello").json() == {"message": "Good day, world!"}
+    assert production.get("/core/acme/greet_hello").json() == {"message": "Good day, world!"}
     assert "rate: 0.2" in silvaengine(dev.project, "export", *where)
     assert "nothing to do" in silvaengine(dev.project, "diff", *where)
 
 
 @pytest.mark.nightly
-def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
+def test_its_workflow_tests_and_publishes(dev: Dev, production: Api, tmp_path: Path) -> None:
     """Each step, in its order, as GitHub runs it, with the engine for the account whose role it takes."""
     wheel = build_wheel(tmp_path)
     programs = install(wheel, tmp_path / "venv", "pip")
@@ -121,9 +126,8 @@ def test_its_workflow_tests_and_publishes(dev: Dev, tmp_path: Path) -> None:
                 variables |= account(dev, step["with"]["aws-region"])
             elif "run" in step:
                 run(["/bin/bash", "-e", "-c", step["run"]], dev.project, variables)
-    api = Api(outputs(dev, "shop-prod")["ApiUrl"])
     expected = {"message": "Good day, dear world!"}
-    eventually(lambda: api.get("/core/acme/greet_hello").json() == expected, lambda: dev.printed)
+    eventually(lambda: production.get("/core/acme/greet_hello").json() == expected, lambda: dev.printed)
     upgrade = [str(programs / "silvaengine"), "upgrade", "prod", "--local"]  # where sam isn't installed
     assert "silvaengine deploy --stage prod" in run(upgrade, dev.project, environment(programs))
 

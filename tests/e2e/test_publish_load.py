@@ -31,7 +31,7 @@ DOUBLE_SECONDS = 10.0  # what the double delays
 
 whole = pytest.mark.parametrize(
     ("requests", "turns"),
-    [(120, 2), pytest.param(10_000, 100, marks=pytest.mark.nightly)],
+    [(120, 2), pytest.param(10_000, 100, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])],
     ids=["short", "long"],
 )
 
