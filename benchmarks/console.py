@@ -1,12 +1,21 @@
 """Each page of `silvaengine console` of a deployment with 100,000 functions, tenants and jobs, in moto.
 
-Moto sorts all rows for each request, which DynamoDB doesn't: here it does so once, in a process of its own.
+DynamoDB reads only the rows that a request names. Moto sorts all rows for each request, looks at all of them
+for a query, copies what it finds, builds each row anew for each attribute of a projection, and looks into
+botocore's model for each value of its answer: nine tenths of the time of a page of jobs. Here, in a process
+of its own, it doesn't (``_make_quick``); conditions, limits and the megabyte are moto's. The local engine
+copies nothing, but sorts all rows, too, and takes 400,000 of them by HTTP alone, 25 at a time.
+
+A page's first answer is that of a console that has just started, with the clients that it opens meanwhile.
 """
 
+import copy
+import json
 import logging
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
@@ -14,7 +23,9 @@ from statistics import median
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table as MotoTable
+from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 from tests.contract.conftest import definition
 from tests.contract.console.visitor import Visitor
@@ -31,7 +42,8 @@ from silvaengine_cli.registry.tables import to_item
 ACCOUNT, REGION = "123456789012", "us-east-1"
 WORKER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:many-Worker"
 OUTPUTS = {"TablePrefix": "se-", "WorkerArn": WORKER}
-PATHS = (*NAVIGATION, "/functions?text=on-001", "/tenants/tenant-050000", "/jobs?state=dead")
+FUNCTION_PATHS = ("/functions?text=on-001", "/functions?text=none", "/functions?endpoint=tenant-050000")
+PATHS = (*NAVIGATION, *FUNCTION_PATHS, "/tenants/tenant-050000", "/jobs?state=dead")
 
 
 def run(*, quick: bool) -> str:
@@ -46,6 +58,8 @@ def _measure(url: str, path: str, rounds: int) -> tuple[float, ...]:
     """Return a page's status, its calls of AWS, and the milliseconds of its answers."""
     deployment = _Counting(stack="many", region=REGION, endpoint_url=url)
     times = []
+    for service in ("cloudformation", "dynamodb", "logs"):
+        deployment.client(service)
     with running_console(Session(deployment)) as address:
         visitor = Visitor(address)
         for _ in range(1 + rounds):
@@ -81,9 +95,38 @@ def _serve(count: int, starter: Connection) -> None:
         for each, row in _rows(number).items():
             tables[f"se-{each.name}"].put_item(to_item(row))
     items = {name: each.all_items() for name, each in tables.items()}
-    MotoTable.all_items = lambda self: items[self.name]  # type: ignore[method-assign]
+    _make_quick(items)
     starter.send(url)
     signal.pause()
+
+
+def _make_quick(items: Mapping[str, list[Item]]) -> None:
+    """Let moto read only what it is asked for, of tables that change no more, by their sorted items."""
+    scan, query, all_items = DynamoHandler.scan, MotoTable.query, MotoTable.all_items
+
+    def scan_to_text(handler: DynamoHandler) -> str:
+        return json.dumps(scan(handler).result, default=DynamoType.to_json)
+
+    def query_one(table: MotoTable, hash_key: DynamoType, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        part = copy.copy(table)
+        part.name, part.items = "", defaultdict(dict)
+        if hash_key in table.items:
+            part.items[hash_key] = table.items[hash_key]
+        return query(part, hash_key, *rest, **options)
+
+    def project(item: Item, names: Sequence[Sequence[str]]) -> Item:
+        found = Item(item.hash_key, item.range_key, {})
+        found.attrs |= {name: item.attrs[name] for [name] in names if name in item.attrs}
+        return found
+
+    for owner, name, quick in (
+        (DynamoHandler, "scan", scan_to_text),
+        (MotoTable, "query", query_one),
+        (MotoTable, "all_items", lambda table: items.get(table.name) or all_items(table)),
+        (Item, "project", project),
+        (Item, "__deepcopy__", lambda item, _: item),
+    ):
+        setattr(owner, name, quick)
 
 
 class _Counting(Deployment):

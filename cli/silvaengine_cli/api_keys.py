@@ -154,10 +154,8 @@ class ApiKeyAdmin:
             raise click.ClickException(f"{len(found)} keys begin with {beginning}: name more of the id")
         return found[0] if found else key_id
 
-    def facts(self, endpoint: str | None) -> Iterator[Facts]:
-        """Return each key's endpoint, state, rights and times, without secrets and keys that are secrets."""
-        scan, query = self._tables.scan, self._tables.query
-        rows = [*(scan(CONNECTIONS) if endpoint is None else query(CONNECTIONS, endpoint))]
+    def facts(self, rows: Sequence[Row]) -> Iterator[Facts]:
+        """Return endpoint, state, rights and times of each key row, without secrets and keys that are."""
         keys = [CONFIG_DATA.key_of(key_use_key(*CONNECTIONS.key_of(row))) for row in rows]
         uses = self._tables.read(CONFIG_DATA, keys)
         now = time.time()

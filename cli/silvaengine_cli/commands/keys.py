@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from silvaengine.access.api_keys import SCOPES
-from silvaengine.tables import COMMON_ENDPOINT
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
@@ -153,7 +153,9 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool, wide: boo
       silvaengine keys list --stack silvaengine
       silvaengine keys list --endpoint acme --json --local
     """
-    rows = list(ApiKeyAdmin(deployment).facts(endpoint))
+    tables = deployment.tables()
+    key_rows = tables.scan(CONNECTIONS) if endpoint is None else tables.query(CONNECTIONS, endpoint)
+    rows = list(ApiKeyAdmin(deployment).facts([*key_rows]))
     print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows), rows, as_json=as_json, wide=wide)
 
 

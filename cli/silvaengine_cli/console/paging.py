@@ -7,6 +7,7 @@ from typing import NamedTuple
 from silvaengine_cli.registry.tables import Key
 
 ROWS = 100  # on a page
+SORTED = 500  # that are read at once of a table that has no order
 
 
 class Part[T](NamedTuple):

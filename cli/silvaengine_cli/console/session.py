@@ -50,7 +50,7 @@ class Session:
 
     def open_clients(self) -> None:
         """Make the clients of AWS that pages use, in a thread: each takes some tenths of a second, once."""
-        services = ("dynamodb", "logs", "sqs", "cloudwatch", "lambda")
+        services = ("cloudformation", "dynamodb", "logs", "sqs", "cloudwatch", "lambda")
         Thread(target=lambda: [*map(self.deployment.client, services)], daemon=True).start()
 
     def look_again(self) -> None:

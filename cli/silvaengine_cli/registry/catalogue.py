@@ -1,7 +1,7 @@
 """The functions of a deployment: all, those that a tenant's key opens, and what one says of itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import click
@@ -48,11 +48,15 @@ def read_endpoint(deployment: Deployment, endpoint_id: str) -> Row:
     return row
 
 
-def keys_of(deployment: Deployment, endpoint: Row) -> dict[str, str]:
-    """Return the keys that open the endpoint of a row, as theirs have them, by names that are no secrets."""
+def read_key_rows(deployment: Deployment, endpoint: Row) -> list[Row]:
+    """Return the key rows that open the endpoint of a row, or opened it before they ended."""
     rows = deployment.tables().query(CONNECTIONS, key_row_endpoint(endpoint))
-    opening = (row for row in rows if opens_endpoint(row, endpoint["endpoint_id"]) and _is_current(row))
-    return {key_id_of(row["api_key"]): row["api_key"] for row in opening}
+    return [row for row in rows if opens_endpoint(row, endpoint["endpoint_id"])]
+
+
+def keys_of(key_rows: Iterable[Row]) -> dict[str, str]:
+    """Return the keys of rows that still open something, as these have them, by names that are no secrets."""
+    return {key_id_of(row["api_key"]): row["api_key"] for row in key_rows if _is_current(row)}
 
 
 def masked(keys: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The settings that a tenant's calls have, and which of several setting ids each value comes from."""
 
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from silvaengine.registry.model import KeyAccess
@@ -9,6 +10,8 @@ from silvaengine_cli.output import HIDDEN
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.secrets import find_uses
+
+PARALLEL = 8  # reads of settings
 
 
 class Setting(NamedTuple):
@@ -36,11 +39,14 @@ def effective_settings(deployment: Deployment, endpoint_id: str, row_key: str) -
         names[own, _entry_setting(access, row)].add(str(row["function"]))
         if area := row.get("area"):
             names[(f"{stage}_{area}_{endpoint_id}",)].add(f"/{area}/{endpoint_id}")
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        needed = {each for ids in names for each in ids if each}
+        found = dict(zip(needed, pool.map(registry.find_settings, needed), strict=True))
     scopes = []
     for ids, having in names.items():
         settings = dict[str, Setting]()
         for setting_id in filter(None, ids):  # a later one overrides
-            for name, value in registry.find_settings(setting_id).items():
+            for name, value in found[setting_id].items():
                 row = {"setting_id": setting_id, "variable": name, "value": value}
                 settings[name] = Setting(name, " ".join(find_uses([row], stage)) or HIDDEN, setting_id)
         if settings:

@@ -19,7 +19,8 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.equality import same
 
 BATCHES = Backoff(0.1, 8)
-PART_SECONDS = 0.15  # after which no further megabyte is read: a page is to be there within 0.3 s
+PART_SECONDS = 0.2  # for a page's rows: it is to be there within 0.3 s
+LOOKED_AT = 1_000  # rows in which one call of DynamoDB looks for those that are wanted
 
 type Key = tuple[str, ...]
 
@@ -96,8 +97,8 @@ class RegistryTables:
     ) -> tuple[list[Row], Key | None]:
         """Return rows in the table's own order, and the key after which there may be more, None at its end.
 
-        Each call of DynamoDB reads a megabyte at most, and none begins after PART_SECONDS: from a table that
-        has little of what is wanted it is soon back.
+        Each call of DynamoDB reads a megabyte or LOOKED_AT rows at most, and none begins that would end after
+        PART_SECONDS if it took as long as the one before: a table with little of what is wanted is soon back.
 
         Args:
             table: the table.
@@ -117,17 +118,19 @@ class RegistryTables:
         found, begin = list[Row](), after and dict(zip(table.key_names, after, strict=True))
         end = time.monotonic() + PART_SECONDS
         while True:
+            begun = time.monotonic()
             page = self._dynamodb.scan(
                 TableName=self._prefix + table.name,
                 ConsistentRead=True,
                 ProjectionExpression=", ".join(f"#{name}" for name in attributes),
                 ExpressionAttributeNames={f"#{name}": name for name in {*attributes, *equal, *containing}},
                 **({"ExclusiveStartKey": to_item(begin)} if begin else {}),
-                **(filters if asked else {"Limit": most}),
+                **(filters | {"Limit": LOOKED_AT} if asked else {"Limit": most}),
             )
             found += map(from_item, page["Items"])
             begin = from_item(page.get("LastEvaluatedKey", {}))
-            if len(found) >= most or not begin or time.monotonic() > end:
+            now = time.monotonic()
+            if len(found) >= most or not begin or now + (now - begun) > end:
                 break
         last = found[most - 1] if len(found) > most else begin
         return found[:most], table.key_of(last) if last else None

@@ -77,7 +77,7 @@ def test_tenants_are_found_by_name(
     assert [*map(unescape, found)] == [HTML, "acme", "acme-2", "farm", "mill"]
     assert console.get("/tenants?text=acme").text.count('<td class="number">5') == 2
     assert "Show all" in console.get("/tenants?text=none").text
-    assert "there is no tenant" in console.get("/tenants/none").text
+    assert "there is no endpoint" in console.get("/tenants/none").text
 
 
 def test_a_setting_tells_where_it_comes_from(console: Visitor, deployment: Deployment) -> None:

@@ -36,6 +36,7 @@ from silvaengine_cli.registry.catalogue import (
     masked,
     read_endpoint,
     read_function,
+    read_key_rows,
 )
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
@@ -52,7 +53,7 @@ def show(session: Session, request: Request) -> Context:
     equal = {name: asked[name] for name in ("area", "package") if asked[name]}
     after, keys = request.query_params.get("after"), dict[str, str]()
     if endpoint := asked["endpoint"]:
-        keys = keys_of(session.deployment, read_endpoint(session.deployment, endpoint))
+        keys = keys_of(read_key_rows(session.deployment, read_endpoint(session.deployment, endpoint)))
         if asked["key"] not in keys:
             asked["key"] = "public" if "public" in keys else min(keys, default="")
         opened = functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []

@@ -8,12 +8,11 @@ from starlette.requests import Request
 
 from silvaengine.ledger.execution import LARGEST
 from silvaengine.ledger.store import WITHDRAWN
-from silvaengine_cli.console.paging import part_of_table
+from silvaengine_cli.console.paging import SORTED, part_of_table
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context, number
 from silvaengine_cli.jobs import STATES, Jobs, error_of, facts_of, log_group
 
-SORTED = 500  # jobs that are read at once
 EFFECTS = {
     "retry": "It gets all its attempts again and starts within a minute. What was done may be done again.",
     "cancel": "If it is waiting it never runs; if it is running, its result is discarded.",

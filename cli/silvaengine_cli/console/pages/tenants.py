@@ -1,6 +1,7 @@
 """Tenants: their keys, settings and usage."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.parse import quote
 
@@ -8,15 +9,14 @@ import click
 from starlette.requests import Request
 
 from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
-from silvaengine.registry.model import opens_endpoint
 from silvaengine.tables import COMMON_ENDPOINT, ENDPOINTS
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
-from silvaengine_cli.console.paging import part_of_table
+from silvaengine_cli.console.paging import SORTED, part_of_table
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context
 from silvaengine_cli.costs.bill import Setup, bill, price
 from silvaengine_cli.costs.prices import read_prices
-from silvaengine_cli.registry.catalogue import keys_of, masked
+from silvaengine_cli.registry.catalogue import keys_of, masked, read_endpoint, read_key_rows
 from silvaengine_cli.registry.effective import effective_settings
 from silvaengine_cli.registry.rows import Row, key_row_endpoint
 from silvaengine_cli.usage.period import month_period
@@ -24,7 +24,6 @@ from silvaengine_cli.usage.totals import DAY_HOURS, UsageTable, title, usage_fac
 from silvaengine_tasks.usage.counting import Owner, Usage
 from silvaengine_tasks.usage.rows import HOUR
 
-SORTED = 500  # tenants that are read at once
 LISTED = ("endpoint_id", "special_connection", "rate_limit")
 OVERLAP_HOURS = 24
 EFFECTS = {
@@ -46,18 +45,23 @@ def show(session: Session, request: Request) -> Context:
 def show_one(session: Session, request: Request) -> Context:
     """Return a tenant's keys, the settings of what one of them opens, and its usage."""
     deployment, (row, tenant, owner) = session.deployment, _tenant(session, request)
-    opening, key = keys_of(deployment, row), request.query_params.get("key", "")
-    key = key if key in opening else next(iter(opening), "")
+    with ThreadPoolExecutor() as pool:
+        used = pool.submit(_usage, session, tenant, request.query_params.get("month") or None)
+        key_rows = read_key_rows(deployment, row)
+        keys = pool.submit(lambda: [*ApiKeyAdmin(deployment).facts(key_rows)])
+        opening, key = keys_of(key_rows), request.query_params.get("key", "")
+        key = key if key in opening else next(iter(opening), "")
+        scopes = effective_settings(deployment, tenant, opening[key]) if key else []
     return {
         "tenant": tenant,
         "owner": owner,
         "limits": row.get("rate_limit") or {},
-        "keys": [each for each in ApiKeyAdmin(deployment).facts(owner) if opens_endpoint(each, tenant)],
+        "keys": keys.result(),
         "grants": {scope: scope in IMPLIED_SCOPES for scope in SCOPES},
         "opening": masked(opening),
         "key": key,
-        "scopes": effective_settings(deployment, tenant, opening[key]) if key else [],
-        **_usage(session, tenant, request.query_params.get("month") or None),
+        "scopes": scopes,
+        **used.result(),
     }
 
 
@@ -76,11 +80,8 @@ def create_key(session: Session, request: Request) -> Action:
     options |= {"--label": [label] if label else [], "--expires": [str(days)] if days else []}
     given = [text for name, values in options.items() for each in values for text in (name, each)]
     effect = "It is shown once, and opens these functions and packages at once."
-
-    def carry_out() -> str:
-        return _told(admin.create(owner, rights, days))
-
-    return _of_key(session, tenant, ["create", *given], owner, effect, carry_out)
+    command, carry_out = ["create", *given], lambda: _told(admin.create(owner, rights, days))
+    return _of_key(session, tenant, command, owner, effect, carry_out)
 
 
 def change_key(name: str, session: Session, request: Request) -> Action:
@@ -112,11 +113,8 @@ def count_usage(session: Session, request: Request) -> Action:
 
 def _tenant(session: Session, request: Request) -> tuple[Row, str, str]:
     """Return a tenant's row, its id, and that of the endpoint whose key rows open it."""
-    tenant = request.path_params["tenant"]
-    row = session.deployment.tables().get(ENDPOINTS, tenant)
-    if row is None:
-        raise click.ClickException(f"there is no tenant {tenant!r}: `silvaengine list endpoints`")
-    return row, tenant, key_row_endpoint(row)
+    row = read_endpoint(session.deployment, request.path_params["tenant"])
+    return row, row["endpoint_id"], key_row_endpoint(row)
 
 
 def _usage(session: Session, tenant: str, month: str | None) -> Context:
