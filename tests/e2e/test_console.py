@@ -24,8 +24,9 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.describing import describe_shipped
 
-from ..fakes.executions import accepted_execution
+from ..fakes.executions import JOB_ID, accepted_execution
 from .conftest import Deployment, wait_for_record, wait_for_status
+from .logs import FunctionLog
 from .registry_rows import API_KEY
 from .shop import PACKAGE, Shop, ask, build_of, open_to
 from .test_announcements import eventually
@@ -33,6 +34,7 @@ from .test_announcements import eventually
 expect.set_options(timeout=30_000)  # the machine may be busy
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
 HTML = "<img src=x onerror=alert(1)>"
+UNSTEADY = re.compile("_(ms|mb)$|^(timestamp|cold_start|(request|trace|span|parent)_id|hours|rows)$")
 SAME = ("service", "endpoint_id", "area", "function", "method", "status", "key_id")  # of a call's line
 
 
@@ -266,6 +268,51 @@ def test_a_package_is_steered(page: Page, address: str, deployment: Deployment, 
 
 
 # Tenants and jobs
+
+
+@pytest.mark.parametrize(
+    ("path", "function"),
+    [("/tenants/e2e/usage", "Usage"), ("/jobs/dead/replay", "Tasks"), (f"/jobs/{JOB_ID}/retry", "Worker")],
+)
+def test_an_action_leaves_the_line_of_its_command(
+    page: Page, address: str, deployment: Deployment, path: str, function: str
+) -> None:
+    """In the log of the Lambda that does it, but for ids, times, and how much there was to count."""
+    lines = []
+    for is_by_page in (True, False):
+        put_dead(deployment)
+        page.goto(f"{base(address)}{path}")
+        log = FunctionLog(deployment.engine, deployment.outputs.function_arns[function])
+        if is_by_page:
+            page.locator("form button").click()
+            expect(page.get_by_role("status")).to_be_visible()
+        else:
+            command = shlex.split(page.locator("pre").inner_text())[1:]
+            result = CliRunner().invoke(cli, command, input="y\n")
+            assert result.exit_code == 0, result.output
+        deployment.sweep()
+        lines.append(wait_for_record(log, lambda record: "total_ms" in record))
+    by_page, by_command = ({name: line[name] for name in line if not UNSTEADY.search(name)} for line in lines)
+    assert by_page == by_command
+
+
+def put_dead(deployment: Deployment) -> None:
+    """Put a dead job of a real function into the ledger, and a dead event into its queue."""
+    job = accepted_execution(
+        int(time.time()),
+        endpoint_id="e2e",
+        function="tenant",
+        aws_lambda_arn=deployment.outputs.worker_arn,
+        due_shard=None,
+        state="dead",
+    )
+    deployment.rows.put("executions", **job.to_row())
+    resource = deployment.engine.client("cloudformation").describe_stack_resource(
+        StackName=LOCAL_STACK, LogicalResourceId="EventDeadLetterQueue"
+    )
+    queue = resource["StackResourceDetail"]["PhysicalResourceId"]
+    event = json.dumps({"source": "shop", "detail-type": "sold", "detail": {}})
+    deployment.engine.client("sqs").send_message(QueueUrl=queue, MessageBody=event)
 
 
 def test_a_job_is_retried_and_cancelled(page: Page, address: str, deployment: Deployment) -> None:

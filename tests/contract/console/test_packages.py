@@ -1,21 +1,14 @@
 """The pages of published packages: whom a release serves, and what turns the pointer."""
 
 import re
-import shlex
-from html import unescape
 
 import pytest
-from click.testing import CliRunner
 
-from silvaengine.aws.attribute_values import encode_row
-from silvaengine.aws.table_client import Row
 from silvaengine.tables import CONNECTIONS, ENDPOINTS
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.main import cli
 from silvaengine_cli.publishing.releases import PackageReleases
 
 from ...fakes.publishing import PackageLambda, release_row
-from .conftest import Open
 from .visitor import Visitor
 
 SHOP = "/functions/packages/shop"
@@ -44,29 +37,6 @@ def releases(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Package
     return found
 
 
-def check(
-    releases: PackageReleases, console: Visitor, deployment: Deployment, query: str, command: str, told: str
-) -> None:
-    """Check that a page asks, shows the command, and writes and tells what that does."""
-    before = releases.pointer()
-    asked = unescape(console.get(f"{SHOP}/{query}").text)
-    where = ["--stack", deployment.stack, "--endpoint-url", str(deployment.endpoint_url)]
-    assert shlex.join(["silvaengine", *command.split(), *where]) in asked
-    assert releases.pointer() == before
-    answer = console.post(f"{SHOP}/{query}")
-    assert told in console.get(answer.headers["location"]).text
-    by_page = writing(releases.pointer())
-    deployment.client("dynamodb").put_item(TableName="se-packages", Item=encode_row(before))
-    result = CliRunner().invoke(cli, [*command.split(), *where])
-    assert (result.exit_code, told in result.output) == (0, True), result.output
-    assert by_page == writing(releases.pointer()) != writing(before)
-
-
-def writing(pointer: Row) -> Row:
-    """Return what a pointer says but for when it was turned."""
-    return {name: value for name, value in pointer.items() if name not in ("changed_at", "left")}
-
-
 @pytest.mark.usefixtures("releases")
 def test_packages_and_releases_are_shown(console: Visitor) -> None:
     """With whom they serve; a message is text."""
@@ -79,38 +49,6 @@ def test_packages_and_releases_are_shown(console: Visitor) -> None:
     assert "<img src=x" not in page
     missing = console.get("/functions/packages/none")
     assert (missing.status, "there is no package" in missing.text) == (404, True)
-
-
-@pytest.mark.parametrize(
-    ("query", "command", "told"),
-    [
-        ("pin?release=1&endpoint=farm", "pin shop 1 --endpoint farm", "farm has release 1 of shop"),
-        ("unpin?endpoint=mill", "unpin shop --endpoint mill", "mill has release 2 of shop, as the others"),
-        ("rollback?to=1", "rollback shop --to 1", "release 1 of shop serves instead of 2"),
-    ],
-)
-def test_a_page_writes_what_the_command_does(
-    releases: PackageReleases, open_console: Open, deployment: Deployment, query: str, command: str, told: str
-) -> None:
-    """The same row, by the command that the page shows."""
-    releases.turn(releases.pointer(), 2, {"mill": 2})
-    check(releases, open_console(may_write=True), deployment, query, command, told)
-
-
-@pytest.mark.parametrize(
-    ("query", "command", "told"),
-    [
-        ("canary?whom=farm&release=3", "canary shop farm", "tenants since now: farm"),
-        ("promote?release=3", "promote shop", "release 3 of shop serves instead of 2"),
-        ("rollback?to=2", "rollback shop --to 2", "release 2 of shop serves instead of 3"),
-    ],
-)
-def test_a_page_steers_a_canary_as_the_command_does(
-    releases: PackageReleases, open_console: Open, deployment: Deployment, query: str, command: str, told: str
-) -> None:
-    """It grows, serves all, or is taken back."""
-    releases.turn(releases.pointer(), 2, {}, CANARY)
-    check(releases, open_console(may_write=True), deployment, query, command, told)
 
 
 def test_a_page_of_before_turns_no_other_canary(releases: PackageReleases, console: Visitor) -> None:
