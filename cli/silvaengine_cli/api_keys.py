@@ -42,6 +42,15 @@ class NewKey(NamedTuple):
     api_key: str
     expires_at: int | None
 
+    def told(self) -> str:
+        """Return what its owner has to know of it."""
+        end = "never ends" if self.expires_at is None else f"ends at {utc_time(self.expires_at, 'minutes')}"
+        return f"Save it now: it is shown only once. It {end}."
+
+    def shown(self) -> str:
+        """Return it with what its owner has to know of it."""
+        return f"{self.api_key}\n{self.told()}"
+
 
 class ApiKeyAdmin:
     """Creates, rotates and revokes the keys of a deployment, whose stack's output names the pepper."""
@@ -230,12 +239,6 @@ def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no key row of its own: "
                 "name those that it may open (`endpoints` in registry.yaml, --only for new keys)"
             )
-
-
-def told(key: NewKey) -> str:
-    """Return what its owner has to know of a new key beside itself."""
-    end = "never ends" if key.expires_at is None else f"ends at {utc_time(key.expires_at, 'minutes')}"
-    return f"Save it now: it is shown only once. It {end}."
 
 
 def lifetime(key_hashes: Sequence[Row]) -> int | None:

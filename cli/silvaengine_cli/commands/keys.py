@@ -6,7 +6,7 @@ import click
 
 from silvaengine.access.api_keys import SCOPES
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS
-from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
+from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Day, Id, print_json, print_result, print_table
@@ -164,7 +164,7 @@ def _show(key: NewKey, *, as_json: bool) -> None:
         print_json(key._asdict())
     else:
         click.echo(key.api_key)
-        click.echo(told(key), err=True)
+        click.echo(key.told(), err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """The console as an ASGI application: where its pages are."""
 
-from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,7 +11,7 @@ from starlette.types import ASGIApp
 from silvaengine_cli.console.guards import Guards
 from silvaengine_cli.console.pages import dead_letters, functions, jobs, overview, packages, requests, tenants
 from silvaengine_cli.console.session import Session
-from silvaengine_cli.console.views import action, live, page, show_error
+from silvaengine_cli.console.views import action, actions, live, page, show_error
 from silvaengine_cli.failures import known_errors
 
 FILES = Path(__file__).parent / "static"
@@ -35,19 +34,16 @@ ROUTES = (
     page("/functions/{arn}/{name:path}", "function.html", functions.show_one, posts=True),
     page("/tenants", "tenants.html", tenants.show),
     action("/tenants/{tenant:path}/keys", tenants.create_key),
-    action("/tenants/{tenant:path}/keys/{key_id}/rotate", partial(tenants.change_key, "rotate")),
-    action("/tenants/{tenant:path}/keys/{key_id}/revoke", partial(tenants.change_key, "revoke")),
+    *actions("/tenants/{tenant:path}/keys/{key_id}", tenants.change_key, "rotate", "revoke"),
     action("/tenants/{tenant:path}/usage", tenants.count_usage),
     page("/tenants/{tenant:path}", "tenant.html", tenants.show_one),
     page("/jobs", "jobs.html", jobs.show),
     action("/jobs/purge", jobs.purge),
     page("/jobs/dead", "dead_letters.html", dead_letters.show),
-    action("/jobs/dead/redrive", partial(dead_letters.change, "redrive")),
-    action("/jobs/dead/purge", partial(dead_letters.change, "purge")),
+    *actions("/jobs/dead", dead_letters.change, "redrive", "purge"),
     action("/jobs/dead/replay", dead_letters.replay),
     page("/jobs/{job_id}", "job.html", jobs.show_one),
-    action("/jobs/{job_id}/retry", partial(jobs.change, "retry")),
-    action("/jobs/{job_id}/cancel", partial(jobs.change, "cancel")),
+    *actions("/jobs/{job_id}", jobs.change, "retry", "cancel"),
     Mount("/static", StaticFiles(directory=FILES)),
 )
 

@@ -1,18 +1,37 @@
 """Serves the console on loopback, in a thread of its own."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from secrets import token_urlsafe
 from threading import Thread
+from typing import cast
 
 import click
 from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from silvaengine_cli.console.app import make_app
 from silvaengine_cli.console.guards import HOST
 from silvaengine_cli.console.session import Session
+
+MOST_WAITING = 100  # connections without a whole request: others than a browser's
+
+
+class _Connection(H11Protocol):
+    """A connection. Of too many that wait for a request, the oldest ends: they mustn't use up all files."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.opened, all_open = self.loop.time(), cast("set[_Connection]", self.connections)
+        waiting = [each for each in all_open if each.is_waiting()]
+        if len(waiting) > MOST_WAITING:
+            min(waiting, key=lambda each: each.opened).transport.close()
+
+    def is_waiting(self) -> bool:
+        return not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete)
 
 
 @contextmanager
@@ -33,6 +52,7 @@ def running_console(session: Session, port: int = 0) -> Iterator[str]:
             Config(
                 make_app(session, token),
                 access_log=False,
+                http=_Connection,
                 lifespan="off",
                 log_config=None,
                 proxy_headers=False,  # nobody is to say by X-Forwarded-For who asks

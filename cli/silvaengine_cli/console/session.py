@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import inf
 from secrets import token_urlsafe
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
-from silvaengine_cli.console.kept import Kept
 from silvaengine_cli.deployment import Deployment, local_folder
 from silvaengine_cli.logs import Line
 from silvaengine_cli.logs.tail import pause_of
@@ -20,6 +19,31 @@ from silvaengine_cli.status.state import State, read_state
 
 MOST_DONE = 100  # forms whose outcome is kept
 STATE_PAUSES = 10  # after so many looks' time, what seldom changes is read anew
+
+
+class Kept[T]:
+    """A value that is slow to read, and is read anew once it is old; whoever asks meanwhile waits, too.
+
+    Args:
+        read: returns it.
+        seconds: after which it is old.
+    """
+
+    def __init__(self, read: Callable[[], T], seconds: float) -> None:
+        self.last: T | None = None
+        """The value that was read last, however old; None before the first."""
+        self._read = read
+        self._seconds = seconds
+        self._read_at = 0.0
+        self._lock = Lock()
+
+    def __call__(self) -> T:
+        """Return it; raise what reading raises."""
+        with self._lock:
+            if self.last is None or time.monotonic() - self._read_at >= self._seconds:
+                self.last = self._read()
+                self._read_at = time.monotonic()
+            return self.last
 
 
 @dataclass
@@ -35,6 +59,8 @@ class Session:
     may_write: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
     """What actions did, by ids that the pages after them have in their addresses."""
+    streams: int = 0
+    """How many live parts are open."""
     _done: OrderedDict[str, Kept[Any]] = field(default_factory=OrderedDict)
     _looked_at: float = field(default_factory=time.monotonic)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_urlsafe
 from typing import Any
 
@@ -30,6 +31,7 @@ type Look = Callable[[], str]
 type Watch = Callable[[Session, Request], Look]
 
 PAGES = ("Requests", "Functions", "Tenants", "Jobs")
+MOST_STREAMS = 20  # live parts: each takes a thread for its looks, of the forty that pages have, too
 NAVIGATION = {"/": "Overview"} | {f"/{name.lower()}": name for name in PAGES}
 
 
@@ -85,6 +87,11 @@ def action(path: str, make: Callable[[Session, Request], Action]) -> Route:
     return Route(path, answer, methods=["GET", "POST"])
 
 
+def actions(path: str, make: Callable[[str, Session, Request], Action], *names: str) -> list[Route]:
+    """Return the routes of actions that are made alike, below a path."""
+    return [action(f"{path}/{name}", partial(make, name)) for name in names]
+
+
 def number(request: Request, name: str) -> int:
     """Return a number of the query, of at most nine digits; raise ClickException for anything else."""
     text = request.query_params.get(name, "").strip()
@@ -111,22 +118,28 @@ def live(path: str, watch: Watch) -> Route:
     """
 
     async def events(request: Request) -> AsyncIterator[str]:
-        look, last = None, ""
-        while True:
-            now = f"id: {int(time.time() * 1000)}\n"
-            try:
-                if look is None:
-                    look = await run_in_threadpool(watch, _session(request), request)
-                before, last = last, await run_in_threadpool(look)
-                text = now + (
-                    _event("message", last) if last not in ("", before) else "event: nothing\ndata:\n"
-                )
-            except known_errors() as error:  # nothing was seen of this time: it has no id
-                text = _event("failure", plain(failure_text(error)))
-            yield f"{text}\n"
-            await anyio.sleep(pause_of(_session(request).deployment))
+        session, last = _session(request), ""
+        look: Look | None = None
+        session.streams += 1
+        try:
+            while True:
+                now = f"id: {int(time.time() * 1000)}\n"
+                try:
+                    if look is None:
+                        look = await run_in_threadpool(watch, session, request)
+                    before, last = last, await run_in_threadpool(look)
+                    is_new = last not in ("", before)
+                    text = now + (_event("message", last) if is_new else "event: nothing\ndata:\n")
+                except known_errors() as error:  # nothing was seen of this time: it has no id
+                    text = _event("failure", plain(failure_text(error)))
+                yield f"{text}\n"
+                await anyio.sleep(pause_of(_session(request).deployment))
+        finally:
+            session.streams -= 1
 
     async def answer(request: Request) -> Response:
+        if _session(request).streams >= MOST_STREAMS:
+            raise HTTPException(503, f"{MOST_STREAMS} live parts are open: close some windows.")
         if seen := request.query_params.get("last-event-id"):
             request.scope["headers"].append((b"last-event-id", seen.encode()))
         return StreamingResponse(events(request), media_type="text/event-stream")

@@ -3,15 +3,16 @@
 import os
 import socket
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import click
 import pytest
 
-from silvaengine_cli.console.serving import running_console
+from silvaengine_cli.console.serving import MOST_WAITING, running_console
 from silvaengine_cli.console.session import Session
+from silvaengine_cli.console.views import MOST_STREAMS
 from silvaengine_cli.deployment import Deployment
 
 from ..stacks import create_stack
@@ -87,3 +88,51 @@ def test_what_was_deployed_meanwhile_is_seen(
     create_stack(stacks, deployment.stack, OUTPUTS | {"TablePrefix": "other-"})
     monkeypatch.setattr("silvaengine_cli.console.session.STATE_PAUSES", 0)
     assert "ResourceNotFoundException" in console.get("/?whole=1").text
+
+
+def test_connections_that_ask_for_nothing_take_nothing(console: Visitor) -> None:
+    """However many they are, and though each sends a byte now and then: the oldest end."""
+    host, _, port = console.host.rpartition(":")
+    with ExitStack() as opened:
+        slow = [opened.enter_context(socket.create_connection((host, int(port)))) for _ in range(400)]
+        for each in slow:
+            each.setblocking(False)
+            with suppress(OSError):
+                each.send(b"G")
+        assert console.get("/jobs").status == 200
+        kept = [each for each in slow if is_open(each)]
+        assert len(kept) <= MOST_WAITING
+        assert kept == slow[-len(kept) :]
+        with suppress(OSError):
+            slow[-1].send(b"E")
+        assert console.get("/jobs").status == 200
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Return whether the other end hasn't closed it."""
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def test_live_parts_leave_room_for_pages(console: Visitor) -> None:
+    """Those that are too many are refused, until others have ended."""
+    path = "/requests/live"
+    with ExitStack() as opened:
+        for _ in range(MOST_STREAMS):
+            assert opened.enter_context(console.listen(path)).readline()
+        with console.listen(path) as refused:
+            assert (refused.status, b"close some windows" in refused.read()) == (503, True)
+        assert console.get("/jobs").status == 200
+    while (status := status_of(console, path)) == 503:
+        pass
+    assert status == 200
+
+
+def status_of(console: Visitor, path: str) -> int:
+    """Return with which status a live part begins."""
+    with console.listen(path) as response:
+        return response.status

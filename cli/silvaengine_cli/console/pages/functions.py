@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -14,36 +14,21 @@ from silvaengine.registry.packages import call_of
 from silvaengine.tables import DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.calling import ClientCall, send_call
 from silvaengine_cli.client_options import key_headers, parse_json_or_text
-from silvaengine_cli.console.forms import (
-    HEADER,
-    Field,
-    fields_of,
-    param_options,
-    read_params,
-    type_text,
-    whole_field,
-)
+from silvaengine_cli.console import forms
 from silvaengine_cli.console.paging import ROWS, part_of
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Context, check_change
 from silvaengine_cli.failures import failure_text, known_errors
 from silvaengine_cli.http import HttpResponse
 from silvaengine_cli.output import HIDDEN
-from silvaengine_cli.registry.catalogue import (
-    find_functions,
-    functions_of_key,
-    keys_of,
-    masked,
-    read_endpoint,
-    read_function,
-    read_key_rows,
-)
+from silvaengine_cli.registry import catalogue
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.values import check_api_key
 
 SHOWN = 65_536  # characters of a response's body
 JOB = {"prefer": "respond-async"}
+type Given = tuple[Sequence[forms.Field], Sequence[forms.Field]]  # headers and parameters
 FILTERS = ("text", "area", "package", "endpoint", "key")
 
 
@@ -53,19 +38,20 @@ def show(session: Session, request: Request) -> Context:
     equal = {name: asked[name] for name in ("area", "package") if asked[name]}
     after, keys = request.query_params.get("after"), dict[str, str]()
     if endpoint := asked["endpoint"]:
-        keys = keys_of(read_key_rows(session.deployment, read_endpoint(session.deployment, endpoint)))
+        row = catalogue.read_endpoint(session.deployment, endpoint)
+        keys = catalogue.keys_of(catalogue.read_key_rows(session.deployment, row))
         if asked["key"] not in keys:
             asked["key"] = "public" if "public" in keys else min(keys, default="")
-        opened = functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []
+        opened = catalogue.functions_of_key(session.deployment, endpoint, keys[asked["key"]]) if keys else []
         wanted = [row for row in opened if asked["text"] in row["function"] and equal.items() <= row.items()]
         rows, after = part_of(wanted, lambda row: str(row["function"]), after)
     else:
         last = tuple(filter(None, after.split(" ", 1))) if after else None
         if last is not None and len(last) != len(FUNCTIONS.key_names):
             raise HTTPException(400, "The address is damaged: follow the links of the page before.")
-        rows, following = find_functions(session.deployment, ROWS, asked["text"], equal, last)
+        rows, following = catalogue.find_functions(session.deployment, ROWS, asked["text"], equal, last)
         after = " ".join(following) if following else None
-    shown = {"rows": rows, "after": after, "asked": asked, "keys": masked(keys)}
+    shown = {"rows": rows, "after": after, "asked": asked, "keys": catalogue.masked(keys)}
     return {**shown, "address": _address, "methods_of": _methods}
 
 
@@ -73,17 +59,17 @@ def show_one(session: Session, request: Request) -> Context:
     """Return what there is to say of a function; of a POST also how the call ended that its form asks for."""
     arn, name = request.path_params["arn"], request.path_params["name"]
     form = {field: text.replace("\r\n", "\n") for field, text in request.state.form.items()}
-    row = read_function(session.deployment, arn, name)
+    row = catalogue.read_function(session.deployment, arn, name)
     said, config = row["description"], row.get("config") or {}
     is_typed = isinstance(said.get("parameters"), dict)
     as_json = not is_typed or "json" in request.query_params
     names = [] if is_typed else said.get("parameters", ())
-    typed = fields_of(said["parameters"], form) if is_typed else []
-    fields = [whole_field(names, form)] if as_json else typed
-    headers = fields_of(said.get("headers") or {}, form, HEADER)
+    typed = forms.fields_of(said["parameters"], form) if is_typed else []
+    fields = [forms.whole_field(names, form)] if as_json else typed
+    headers = forms.fields_of(said.get("headers") or {}, form, forms.HEADER)
     methods = _methods(config)
     secret = {field.label for field in [*headers, *typed] if field.kind == "password"}
-    call = partial(_call, session, request, row, methods, headers, fields, secret, form)
+    call = partial(_call, session, request, row, (headers, fields), secret, form)
     return {
         "row": row,
         "is_internal": bool(config.get("internal")),
@@ -93,7 +79,7 @@ def show_one(session: Session, request: Request) -> Context:
         "reads": methods == ["GET"],
         "is_typed": is_typed,
         "as_json": as_json,
-        "type_text": type_text,
+        "type_text": forms.type_text,
         "fields": [*headers, *fields],
         "form": form,
         "shown": SHOWN,
@@ -129,24 +115,18 @@ def _facts(row: Row, config: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _call(
-    session: Session,
-    request: Request,
-    row: Row,
-    methods: list[str],
-    header_fields: Sequence[Field],
-    fields: Sequence[Field],
-    secret: Collection[str],
-    form: Mapping[str, str],
+    session: Session, request: Request, row: Row, given: Given, secret: set[str], form: Mapping[str, str]
 ) -> Context:
     """Call a function as a form says; return how that ended, and the command that does the same."""
-    is_job = "job" in form
+    is_job, methods = "job" in form, _methods(row.get("config") or {})
     if is_job or methods != ["GET"]:
         check_change(session, request)
     method = form["method"] if form.get("method") in methods else methods[0]
     key = form.get("key") or DEFAULT_API_KEY
     try:
         check_api_key(key)
-        params, headers = read_params(fields), read_params(header_fields) | (JOB if is_job else {})
+        headers, params = map(forms.read_params, given)
+        headers |= JOB if is_job else {}
     except ValueError as error:
         return {"failure": str(error).replace(repr(key), "The API key")}
     said = {name: each if isinstance(each, str) else json.dumps(each) for name, each in headers.items()}
@@ -158,7 +138,7 @@ def _call(
         return {"failure": failure_text(error)}
     answer = parse_json_or_text(response.body.decode(errors="replace"))
     milliseconds = (time.perf_counter() - begun) * 1000
-    options = ["--method", method, *param_options(params, secret)]
+    options = ["--method", method, *forms.param_options(params, secret)]
     for name, value in said.items():
         options += ["--header", f"{name}: {HIDDEN if name in secret else value}"]
     options += ["--api-key", "KEY"] if key != DEFAULT_API_KEY else []

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT, ENDPOINTS
-from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, told
+from silvaengine_cli.api_keys import ApiKeyAdmin
 from silvaengine_cli.console.paging import SORTED, part_of_table
 from silvaengine_cli.console.session import Session
 from silvaengine_cli.console.views import Action, Context
@@ -80,7 +80,7 @@ def create_key(session: Session, request: Request) -> Action:
     options |= {"--label": [label] if label else [], "--expires": [str(days)] if days else []}
     given = [text for name, values in options.items() for each in values for text in (name, each)]
     effect = "It is shown once, and opens these functions and packages at once."
-    command, carry_out = ["create", *given], lambda: _told(admin.create(owner, rights, days))
+    command, carry_out = ["create", *given], lambda: admin.create(owner, rights, days).shown()
     return _of_key(session, tenant, command, owner, effect, carry_out)
 
 
@@ -91,7 +91,7 @@ def change_key(name: str, session: Session, request: Request) -> Action:
 
     def carry_out() -> str:
         if name == "rotate":
-            return _told(admin.rotate(owner, key_id, None, OVERLAP_HOURS))
+            return admin.rotate(owner, key_id, None, OVERLAP_HOURS).shown()
         return f"{admin.revoke(owner, key_id)} is revoked"
 
     shared = " It is a common key, which may open other tenants, too." if owner == COMMON_ENDPOINT else ""
@@ -132,10 +132,6 @@ def _usage(session: Session, tenant: str, month: str | None) -> Context:
         "usd": sum(price(bill(usage.amounts, setup), read_prices()).values()),
         "chart": {"times": [day * DAY_HOURS * HOUR for day in days], "series": series},
     }
-
-
-def _told(key: NewKey) -> str:
-    return f"{key.api_key}\n{told(key)}"
 
 
 def _of_key(
