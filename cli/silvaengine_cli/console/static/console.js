@@ -137,10 +137,10 @@ function draw(figure) {
     const text = (value) => (value === null ? "–" : `${rounded(value)}${unit && ` ${unit}`}`);
     const size = () => ({ width: figure.clientWidth, height: 150 });
     const options = {
-        ...size(),
+        ...size(), padding: [8, 28, 0, 0],
         cursor: { drag: { x: false }, sync: { key: "time" }, points: { size: 6 } },
         scales: { y: { range: (_, least, most) => [0, Math.max(most, 1) * 1.1] } },
-        axes: [{ ...axis, values: times, size: 30 }, { ...axis, size: 64, values: (_, all) => all.map(text) }],
+        axes: [{ ...axis, values: times, size: 30, space: 80 }, { ...axis, size: 64, values: (_, all) => all.map(text) }],
         series: [
             {},
             ...Object.keys(series).map((label, at) => ({
