@@ -3,10 +3,10 @@
 
 const root = document.documentElement;
 const charts = new Set();
+const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((each) => [each, 2 * each, 5 * each]); // steps of counts
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const [day, moment] = [{ month: "short", day: "numeric" }, { dateStyle: "medium", timeStyle: "medium" }].map((style) => new Intl.DateTimeFormat(undefined, style));
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
 
@@ -140,7 +140,7 @@ function draw(figure) {
         ...size(), padding: [8, 28, 0, 0],
         cursor: { drag: { x: false }, sync: { key: "time" }, points: { size: 6 } },
         scales: { y: { range: (_, least, most) => [0, Math.max(most, 1) * 1.1] } },
-        axes: [{ ...axis, values: times, size: 30, space: 80 }, { ...axis, size: 64, values: (_, all) => all.map(text) }],
+        axes: [{ ...axis, values: times, size: 30, space: 80 }, { ...axis, ...(unit ? {} : { incrs: WHOLE }), size: 64, values: (_, all) => all.map(text) }],
         series: [
             {},
             ...Object.keys(series).map((label, at) => ({
