@@ -63,9 +63,9 @@ def decode(value: AttributeValue) -> object:
         case "NULL":
             return None
         case "B":
-            return b64decode(content)
+            return _bytes(content)
         case "BS":
-            return [b64decode(member) for member in content]
+            return [_bytes(member) for member in content]
         case _:
             return content
 
@@ -73,6 +73,11 @@ def decode(value: AttributeValue) -> object:
 def decode_row(item: Mapping[str, AttributeValue]) -> dict[str, Any]:
     """Return a row's attributes as plain values; most are texts."""
     return {name: value["S"] if "S" in value else decode(value) for name, value in item.items()}
+
+
+def _bytes(content: str | bytes) -> bytes:
+    """Return binary data, which boto3's clients have decoded and ours haven't."""
+    return content if isinstance(content, bytes) else b64decode(content)
 
 
 def _number(text: str) -> int | float:
