@@ -33,6 +33,8 @@ from .conftest import AnyClient
 
 type Client = Callable[[str], Any]
 
+SETTINGS = Settings(region=REGION)
+
 
 @pytest.fixture
 def client(aws: str) -> Client:
@@ -119,7 +121,7 @@ def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptur
 def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
     """The detail names call and table; the public message neither."""
     with pytest.raises(ConfigurationError) as caught:
-        open_table_reader(REGION, "none-").get(ENDPOINTS, {"endpoint_id": "acme"})
+        open_table_reader(SETTINGS._replace(table_prefix="none-")).get(ENDPOINTS, {"endpoint_id": "acme"})
     assert "GetItem none-endpoints" in caught.value.detail
     assert "endpoints" not in caught.value.message
 
@@ -133,7 +135,7 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     open_client.cache_clear()
     open_dynamodb.cache_clear()
     with pytest.raises(UnavailableError) as caught:
-        open_table_reader(REGION, "se-").get(ENDPOINTS, {"endpoint_id": "acme"})
+        open_table_reader(SETTINGS).get(ENDPOINTS, {"endpoint_id": "acme"})
     assert caught.value.headers == {"Retry-After": "1"}
     open_registry(Settings(registry_refresh_seconds=0)).refresh()
 
@@ -194,7 +196,7 @@ def test_keys_that_stay_unprocessed_are_unavailable(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("aws_client")
 def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
     """A refused deletion leaves the row; deleting none is no failure unless the condition wants one."""
-    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
+    writer, reader = open_table_writer(SETTINGS), open_table_reader(SETTINGS)
     key = {"endpoint_id": "acme", "connection_id": "c"}
     writer.put(WSS_CONNECTIONS, {**key, "status": "inactive"})
     active: dict[str, Any] = {"condition": "#status = :active", "values": {"active": "active"}}
@@ -210,7 +212,7 @@ def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
 @pytest.mark.usefixtures("aws_client")
 def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
     """All rows that meet the condition come, over more than one page of 1 MB, and no other partition's."""
-    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
+    writer, reader = open_table_writer(SETTINGS), open_table_reader(SETTINGS)
     for number in range(9):
         row = {"endpoint_id": "acme", "connection_id": f"c{number}", "n": number, "data": "x" * 300_000}
         writer.put(WSS_CONNECTIONS, row)
@@ -224,7 +226,7 @@ def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
 @pytest.mark.usefixtures("aws_client")
 def test_a_write_happens_on_its_condition_or_not_at_all(dynamodb: Any) -> None:
     """Values of every type come back as they went; a refused write leaves the row as it was."""
-    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
+    writer, reader = open_table_writer(SETTINGS), open_table_reader(SETTINGS)
     key = {"setting_id": "s", "variable": "v"}
     value = {"text": "", "list": [1, 2.5, None, True], "bytes": b"\x00\xff"}
     absent = "attribute_not_exists(#variable)"

@@ -47,8 +47,8 @@ def create_sources(
     if settings.announces_rows:
         from silvaengine_tasks.sources.registry import RegistrySource  # lazy: only such a stack needs it
 
-        writer = open_table_writer(settings.region, settings.table_prefix)
-        sources = (RegistrySource(settings.table_prefix, partial(raise_generation, writer)), *sources)
+        announce = partial(raise_generation, open_table_writer(settings))
+        sources = (RegistrySource(settings.table_prefix, announce), *sources)
     if not settings.events_by_name:
         sources = tuple(map(AliasSource, sources))
     return (*sources, DirectSource(functions), EarlierSweeps())

@@ -30,11 +30,9 @@ def create_handler(open_roll_up: Callable[[], RollUp]) -> Handler:
 def _deployed() -> RollUp:
     settings = Settings.from_environment()
     configure_logging(settings)
-    reader = open_table_reader(settings.region, settings.table_prefix)
-    writer = open_table_writer(settings.region, settings.table_prefix)
-    return RollUp(
-        open_log_events(settings), UsageRows(reader, writer, require(settings.stack_name, "STACK_NAME"))
-    )
+    stack = require(settings.stack_name, "STACK_NAME")
+    rows = UsageRows(open_table_reader(settings), open_table_writer(settings), stack)
+    return RollUp(open_log_events(settings), rows)
 
 
 handler = create_handler(_deployed)

@@ -107,8 +107,7 @@ def _is_for(broadcast: Broadcast, row: Row) -> bool:
 
 def open_broadcaster(settings: Settings) -> Broadcaster:
     """Return the deployment's broadcaster."""
-    tables = open_table_reader(settings.region, settings.table_prefix)
-    return Broadcaster(tables, open_connection_store(settings), open_pusher(settings))
+    return Broadcaster(open_table_reader(settings), open_connection_store(settings), open_pusher(settings))
 
 
 def broadcast_payload(

@@ -125,5 +125,4 @@ def is_live(row: Row, now: float) -> bool:
 
 def open_connection_store(settings: Settings) -> ConnectionStore:
     """Return the deployment's connections."""
-    where = (settings.region, settings.table_prefix)
-    return ConnectionStore(open_table_writer(*where), open_table_reader(*where))
+    return ConnectionStore(open_table_writer(settings), open_table_reader(settings))

@@ -99,8 +99,7 @@ def _rights(settings: Settings, unknown: str) -> Iterator[tuple[str, Callable[[]
 
     ``unknown`` is an id that nothing has.
     """
-    region, prefix = settings.region, settings.table_prefix
-    writer, reader = open_table_writer(region, prefix), open_table_reader(region, prefix)
+    region, writer, reader = settings.region, open_table_writer(settings), open_table_reader(settings)
     job, owner = {"job_id": unknown}, {"owner": unknown}
     condition = "#owner = :owner"
     yield "ledger", lambda: writer.update(EXECUTIONS, job, "REMOVE #cause", condition=condition, values=owner)

@@ -68,9 +68,8 @@ class CallReplies:
 
     def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
-        if (
-            message_id is not None or self._call.callee.typed
-        ):  # an untyped function's bare result is as it was
+        # an untyped function's bare result is as it was
+        if message_id is not None or self._call.callee.typed:
             response = frames.unpack(response)
         if response.kind == "error":
             return self._error(response.value, response.status, sent, response.details, response.code)
@@ -119,13 +118,10 @@ class CallReplies:
             self._connections.delete(WSS_CONNECTIONS, key)
 
 
-@cache
-def shared_pusher(settings: Settings) -> Pusher:
-    """Return the process's pusher to clients."""
-    return open_pusher(settings)
+shared_pusher = cache(open_pusher)
+"""Returns the process's pusher to clients."""
 
 
 def open_replies(settings: Settings) -> OpenReplies:
     """Return a factory of replies, for a call, its socket and its event."""
-    writer = open_table_writer(settings.region, settings.table_prefix)
-    return partial(CallReplies, pusher=shared_pusher(settings), connections=writer)
+    return partial(CallReplies, pusher=shared_pusher(settings), connections=open_table_writer(settings))

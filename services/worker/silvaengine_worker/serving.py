@@ -139,9 +139,8 @@ class CallServer:
     ) -> WorkerResponse | None:
         event.log.add(job_id=job.job_id, attempt=job.attempt)
         if event.event.get("release", "") != self._digest:
-            job = job._replace(
-                claimed=False
-            )  # nothing will run: a lost attempt, no failure of the function's
+            # nothing will run: a lost attempt, no failure of the function's
+            job = job._replace(claimed=False)
         seconds = min(event.end - time.time(), MAX_LAMBDA_SECONDS)
         return self._open_executions().run(
             job,

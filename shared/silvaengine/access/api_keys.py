@@ -140,7 +140,7 @@ def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, SecretLookup
 
 def open_key_usage(settings: Settings, budget: Budget) -> KeyUsage:
     """Return the record of uses in the table of settings, where the gateways may write these rows."""
-    writer = open_table_writer(settings.region, settings.table_prefix)
+    writer = open_table_writer(settings)
 
     def write(key_row_endpoint: str, key_id: str) -> None:
         values = {"value": int(time.time())}

@@ -15,6 +15,7 @@ from silvaengine.aws.client import open_client
 from silvaengine.aws.errors import BUSY, BusyError
 from silvaengine.aws.json_api import READ_SECONDS, JsonApi, Members
 from silvaengine.named_tuple import NamedTuple
+from silvaengine.settings import Settings
 from silvaengine.tables import Index, Table
 
 type Row = dict[str, Any]
@@ -250,14 +251,14 @@ def open_dynamodb(region: str, *, read_seconds: float = READ_SECONDS, attempts: 
     return JsonApi(client, API_TARGET, "1.0", read_seconds=read_seconds, attempts=attempts)
 
 
-def open_table_reader(region: str, prefix: str) -> TableReader:
+def open_table_reader(settings: Settings) -> TableReader:
     """Return the reader of the account's tables."""
-    return TableReader(lambda: open_dynamodb(region), prefix)
+    return TableReader(lambda: open_dynamodb(settings.region), settings.table_prefix)
 
 
-def open_table_writer(region: str, prefix: str) -> TableWriter:
+def open_table_writer(settings: Settings) -> TableWriter:
     """Return the writer of the account's tables."""
-    return TableWriter(lambda: open_dynamodb(region), prefix)
+    return TableWriter(lambda: open_dynamodb(settings.region), settings.table_prefix)
 
 
 def _is_possible(values: Iterable[str]) -> bool:

@@ -13,9 +13,8 @@ INLINE_LIMIT = 180_000  # bytes of a value in a row; a row of 400 KB holds a con
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
 DAY = 86_400  # seconds
-LARGEST = (
-    253_402_300_799  # of a row's numbers: the last second of the year 9999, after which Python has no date
-)
+# Of a row's numbers: the last second of the year 9999, after which Python has no date.
+LARGEST = 253_402_300_799
 
 
 class Execution(NamedTuple):

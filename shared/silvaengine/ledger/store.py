@@ -24,9 +24,8 @@ from silvaengine.tables import DUE_INDEX, EXECUTIONS
 if TYPE_CHECKING:
     from silvaengine.registry.model import Function
 
-DISPATCH_SECONDS = (
-    90  # a worker's event lives at most 60 s; 30 more for the worker to begin and for skewed clocks
-)
+# A worker's event lives at most 60 s; 30 more for the worker to begin and for skewed clocks.
+DISPATCH_SECONDS = 90
 LONGEST_RUN_SECONDS = 900  # of a Lambda: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ACKNOWLEDGE_SECONDS = 60  # for a waiting caller to acknowledge a failure before the sweeper retries it
 SKEW_SECONDS = 10  # two clocks, each at most 5 s off
@@ -414,6 +413,4 @@ class Ledger:
 
 def open_ledger(settings: Settings) -> Ledger:
     """Return the deployment's ledger."""
-    tables = open_table_reader(settings.region, settings.table_prefix)
-    writer = open_table_writer(settings.region, settings.table_prefix)
-    return Ledger(tables, writer, stack=settings.stack_name)
+    return Ledger(open_table_reader(settings), open_table_writer(settings), stack=settings.stack_name)

@@ -309,7 +309,7 @@ def open_registry(settings: Settings) -> Registry:
     lookups = open_lookups(settings.region, settings.stage)
     budget = Budget(settings.kept_bytes, in_bytes=True)
     return Registry(
-        open_table_reader(settings.region, settings.table_prefix),
+        open_table_reader(settings),
         lookups,
         stage=settings.stage,
         ttl=settings.registry_ttl_seconds,

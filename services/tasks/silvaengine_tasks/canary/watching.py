@@ -153,8 +153,7 @@ class Canaries:
 
 def open_canaries(settings: Settings, alerts: AlertPublisher) -> Canaries:
     """Return the canaries of the deployment."""
-    reader = open_table_reader(settings.region, settings.table_prefix)
-    writer = open_table_writer(settings.region, settings.table_prefix)
+    reader, writer = open_table_reader(settings), open_table_writer(settings)
     return Canaries(reader, writer, alerts, settings.package_prefix)
 
 
