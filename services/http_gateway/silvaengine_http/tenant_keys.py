@@ -11,7 +11,7 @@ from silvaengine.access.rate_limits import bucket_prefix
 from silvaengine.cache.keys import tenant_text
 from silvaengine.errors import UnavailableError
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClient, RedisClients, key_slot
+from silvaengine.redis.client import RedisClient, RedisClients, escape_glob, key_slot
 
 BATCH = 500  # keys in one command
 
@@ -29,13 +29,12 @@ def forget_tenant(endpoint_id: str, table_prefix: str, clients: RedisClients, *,
 
 
 def _forget(client: RedisClient, endpoint_id: str, table_prefix: str, *, deletes: bool) -> int:
-    limits, values = bucket_prefix(table_prefix), f"{table_prefix}cache:{{"
-    keys = {key for key in client.scan(f"{_escape(values)}*") if _is_cached(key, tenant_text(endpoint_id))}
-    for key in client.scan(f"{_escape(limits)}*"):
-        if _is_limit(key.removeprefix(limits), endpoint_id):
-            keys.add(key)
+    tenant, limits, values = tenant_text(endpoint_id), bucket_prefix(table_prefix), f"{table_prefix}cache:{{"
+    keys = {key for key in client.scan(f"{escape_glob(values)}*") if _is_cached(key, tenant)}
+    found = client.scan(f"{escape_glob(limits)}*")
+    keys |= {key for key in found if _is_limit(key.removeprefix(limits), endpoint_id)}
     if deletes:
-        _delete(client, {*keys, *client.scan(f"{_escape(table_prefix)}registry:rows:*")})
+        _delete(client, {*keys, *client.scan(f"{escape_glob(table_prefix)}registry:rows:*")})
     return len(keys)
 
 
@@ -57,8 +56,3 @@ def _is_limit(bucket: str, endpoint_id: str) -> bool:
     """Return whether a rate limit's bucket is the tenant's or one of its keys'; a key's id has no colon."""
     owner, _, key_id = bucket.rpartition(":")
     return bucket == f"tenant:{endpoint_id}" or (owner == f"key:{endpoint_id}" and bool(key_id))
-
-
-def _escape(text: str) -> str:
-    """Return the glob that matches a text alone."""
-    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)

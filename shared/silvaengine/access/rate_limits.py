@@ -13,7 +13,7 @@ from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.lru import Budget, LruCache
 from silvaengine.named_tuple import NamedTuple
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClient, reads_replies
+from silvaengine.redis.client import RedisClient, process_redis, reads_replies
 from silvaengine.redis.commands import Command
 from silvaengine.settings import Settings
 
@@ -182,12 +182,11 @@ def rate_headers(states: Sequence[BucketState]) -> dict[str, str]:
     policies = [
         f'"{limit.name}";q={limit.burst};w={ceil(limit.burst / limit.per_second)}' for limit, _, _ in states
     ]
-    rest = [f'"{limit.name}";r={left};t={ceil(_until_full(limit, left))}' for limit, left, _ in states]
+    rest = [
+        f'"{limit.name}";r={left};t={ceil((limit.burst - left) / limit.per_second)}'
+        for limit, left, _ in states
+    ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(rest)}
-
-
-def _until_full(limit: RateLimit, left: int) -> float:
-    return (limit.burst - left) / limit.per_second
 
 
 @reads_replies
@@ -202,11 +201,7 @@ def _read_reply(limits: Sequence[RateLimit], reply: Sequence[int]) -> list[Bucke
 
 def open_rate_limiter(settings: Settings, budget: Budget) -> RateLimiter:
     """Return the limiter of a deployment's calls."""
-    redis = None
-    if settings.cache.redis is not None:
-        from silvaengine.redis.client import process_redis  # lazy: only a deployment with Redis needs it
-
-        redis = process_redis(settings.cache.redis).of("registry")
+    redis = process_redis(settings.cache.redis).of("registry") if settings.cache.redis else None
     prefix = bucket_prefix(settings.table_prefix)
     return RateLimiter(redis, prefix, budget, instances=settings.rate_limit_instances)
 

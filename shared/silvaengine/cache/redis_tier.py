@@ -17,13 +17,12 @@ from silvaengine.cache.clear_log import (
     new_epoch,
 )
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClients, reads_replies
+from silvaengine.redis.client import RedisClients, escape_glob, reads_replies
 from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command, Reply
 
 TOKEN_BYTES = 16  # of a lock's owner
 LOG_SECONDS = 31 * 86_400  # longer than any entry lives; a log that is gone ends them all
 MAX_VALUE = 1_048_576  # bytes
-SCAN_STEP = 1_000
 
 type Found = tuple[bytes | None, float, ClearState]
 """A value as it is in Redis, None for none, the seconds that it has left there, and the clear state."""
@@ -144,15 +143,12 @@ class RedisTier:
         """Return up to ``limit`` keys of values, of a tenant or ``ALL_TENANTS``; scans the whole database."""
         start = self._key(name, ":")
         prefix = start if tenant == ALL_TENANTS else f"{start}{tenant}:"
-        cursor, keys = b"0", set[str]()
-        while len(keys) < limit:
-            ((cursor, page),) = self._execute(
-                name, ("SCAN", cursor, "MATCH", f"{_escape_glob(prefix)}*", "COUNT", SCAN_STEP)
-            )
-            keys |= {key.decode().removeprefix(start) for key in page}
-            if cursor == b"0":
+        keys = set[str]()
+        for key in self._clients.of(name).scan(f"{escape_glob(prefix)}*"):
+            keys.add(key.removeprefix(start))
+            if len(keys) == limit:
                 break
-        return sorted(keys)[:limit]
+        return sorted(keys)
 
     def _execute(self, name: str, *commands: Command) -> list[Reply]:
         return self._clients.of(name).execute(self._key(name, ""), *commands)
@@ -204,7 +200,3 @@ def _texts(replies: Sequence[Reply]) -> list[bytes | None]:
     if not {bytes, type(None)}.issuperset(map(type, texts)):
         raise TypeError
     return texts
-
-
-def _escape_glob(text: str) -> str:
-    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)

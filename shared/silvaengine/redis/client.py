@@ -7,7 +7,7 @@ a pool of 100 that raises) outlive a request, and its time-out is that of each p
 import logging
 from binascii import crc_hqx
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -247,14 +247,8 @@ class RedisClients:
         return self._clients[database]
 
 
-_clients: list[RedisClients] = []
-
-
-def process_redis(settings: RedisSettings) -> RedisClients:
-    """Return the process's one set of clients, with one breaker."""
-    if not _clients:
-        _clients.append(RedisClients(settings))
-    return _clients[0]
+process_redis = cache(RedisClients)
+"""Returns the process's one set of clients, with one breaker."""
 
 
 def reads_replies[**P, R](read: Callable[P, R]) -> Callable[P, R]:
@@ -274,3 +268,8 @@ def key_slot(key: str) -> int:
     """Return a key's slot in a cluster: that of what is between its first braces, if anything is."""
     tag, brace, _ = key.partition("{")[2].partition("}")
     return crc_hqx((tag if tag and brace else key).encode(), 0) % SLOTS
+
+
+def escape_glob(text: str) -> str:
+    """Return the glob that matches a text alone."""
+    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)

@@ -65,16 +65,12 @@ class RegistryRows:
             (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
             (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
         ]
-        return self._read(
-            ("connection", endpoint_id, api_key), self._ttl, lambda: self._tables.batch_get(keys)
-        )
+        return self._read(("connection", endpoint_id, api_key), self._ttl, self._tables.batch_get, keys)
 
     def function(self, aws_lambda_arn: str, name: str) -> Row | None:
         """Return a function's row, None if there is none."""
         key = {"aws_lambda_arn": aws_lambda_arn, "function": name}
-        return self._read(
-            ("function", aws_lambda_arn, name), self._ttl, lambda: self._tables.get(FUNCTIONS, key)
-        )
+        return self._read(("function", aws_lambda_arn, name), self._ttl, self._tables.get, FUNCTIONS, key)
 
     def functions(self, entries: Mapping[str, FunctionEntry]) -> list[Row]:
         """Return the rows of all functions of a key row, read a hundred at a time."""
@@ -86,20 +82,17 @@ class RegistryRows:
     def packages(self, item: str, *function_arns: str) -> list[Row]:
         """Return an item of each of these packages that has it, read a hundred at a time."""
         keys = [(PACKAGES, {"function_arn": arn, "item": item}) for arn in function_arns]
-        return self._read(("packages", item, *function_arns), self._ttl, lambda: self._batch(keys))
+        return self._read(("packages", item, *function_arns), self._ttl, self._batch, keys)
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Return the rows of an endpoint's hooks."""
-        return self._read(("hooks", endpoint_id), self._ttl, lambda: self._tables.query(HOOKS, endpoint_id))
+        return self._read(("hooks", endpoint_id), self._ttl, self._tables.query, HOOKS, endpoint_id)
 
     def settings(self, setting_id: str) -> Row:
         """Return the variables and values of a setting id; empty if it has no rows."""
-
-        def load() -> list[Row]:
-            return self._tables.query(CONFIG_DATA, setting_id)
-
+        name, seconds = ("settings", setting_id), SETTINGS_TTLS * self._ttl
         rows: list[Row] = self._settings.get_or_load(
-            setting_id, lambda: self._read(("settings", setting_id), SETTINGS_TTLS * self._ttl, load)
+            setting_id, lambda: self._read(name, seconds, self._tables.query, CONFIG_DATA, setting_id)
         )
         return {row["variable"]: row.get("value") for row in rows}
 
@@ -111,12 +104,14 @@ class RegistryRows:
             if row
         ]
 
-    def _read[Rows](self, name: tuple[str, ...], seconds: float, load: Callable[[], Rows]) -> Rows:
+    def _read[*Args, Rows](
+        self, name: tuple[str, ...], seconds: float, load: Callable[[*Args], Rows], *args: *Args
+    ) -> Rows:
         """Return rows from Redis, or load and share them there."""
 
         def load_noted() -> Rows:
             read_from.add("dynamodb")
-            return load()
+            return load(*args)
 
         if self._redis_rows is None or self._generation.current is None:
             return load_noted()
