@@ -60,10 +60,9 @@ class OpenApi:
         )
         text = encode(document)
         if len(text.encode()) > SYNC_LIMIT - RESPONSE_OVERHEAD:
-            message = (
+            raise SilvaEngineError(
                 "The document is larger than a response may be; `silvaengine openapi` writes it to a file"
             )
-            raise SilvaEngineError(message)
         return f'"{document["info"]["version"]}"', text
 
 

@@ -27,7 +27,7 @@ from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sources.lex import LexSource
 from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sns import SnsSource
-from silvaengine_tasks.sources.sqs import SqsSource, open_sqs_source
+from silvaengine_tasks.sources.sqs import SqsQueues, SqsSource
 from silvaengine_tasks.sources.streams import StreamSource
 
 
@@ -62,8 +62,8 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
     bindings, hooks = Bindings(registry), CallHooks(registry, invoker)
     functions = FunctionCaller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)
-    sqs_source = open_sqs_source(settings, functions, bindings)
-    return create_sources(functions, bindings, sqs_source, settings)
+    queues = SqsSource(functions, bindings, SqsQueues(settings.region))
+    return create_sources(functions, bindings, queues, settings)
 
 
 @cache

@@ -12,12 +12,10 @@ from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.dispatch import nothing_ran
 from silvaengine.ledger.execution import Execution, shard_of
 from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.store import OUTCOME_UNKNOWN, Ledger
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine_tasks.records import CallIds, InProgressError, RecordCall
-
-OUTCOME_UNKNOWN = "outcome_unknown"
 
 
 class Claims:

@@ -55,8 +55,7 @@ class CallHooks:
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
                 if row.get("is_interruptible"):
-                    message = "A hook refused the call"
-                    raise NotStartedError(message, detail=error.message) from error
+                    raise NotStartedError("A hook refused the call", detail=error.message) from error
 
     def start_after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; log those that can't be started: the call has run."""

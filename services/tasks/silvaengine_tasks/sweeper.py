@@ -20,7 +20,7 @@ from silvaengine.aws.botocore import client, translate_errors
 from silvaengine.errors import ConditionFailedError, NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import DAY, Execution
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.store import OUTCOME_UNKNOWN, Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import LambdaEvent
 from silvaengine.registry.model import FunctionEntry
@@ -41,7 +41,6 @@ THROTTLED_SECONDS = 120.0  # before a throttled Lambda is tried again, with jitt
 DEAD_LETTER_SECONDS = 60  # to send a dead letter and its alert
 NEVER_STARTED_SECONDS = DAY  # how long a job waits for a worker at the most
 
-OUTCOME_UNKNOWN = "outcome_unknown"
 NEVER_STARTED = "never_started"
 FUNCTION_MISSING = "function_missing"
 RELEASE_MISSING = "release_missing"
@@ -259,15 +258,7 @@ class Sweeper:
         self._alerts.publish(
             f"silvaengine job dead: {held.function}",
             f"{held.endpoint_id} {held.function} {held.cause}",
-            {
-                "job_id": held.job_id,
-                "endpoint_id": held.endpoint_id,
-                "function": held.function,
-                "cause": held.cause,
-                "attempts": held.attempts,
-                "request_id": held.request_id,
-                **held.release_fields,
-            },
+            _facts(held),
         )
         self._ledger.acknowledge(held)
         return "buried"
@@ -281,16 +272,19 @@ def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
 
 def dead_letter(execution: Execution) -> dict[str, object]:
     """Return the message of a dead execution: its ids and cause, but no parameter, setting or result."""
+    times = {"created_at": execution.created_at, "died_at": execution.changed_at}
+    return {**_facts(execution), "area": execution.area, **times}
+
+
+def _facts(execution: Execution) -> dict[str, object]:
+    """Return what an alert says of a dead execution, too."""
     return {
         "job_id": execution.job_id,
         "endpoint_id": execution.endpoint_id,
-        "area": execution.area,
         "function": execution.function,
         "cause": execution.cause,
         "attempts": execution.attempts,
         "request_id": execution.request_id,
-        "created_at": execution.created_at,
-        "died_at": execution.changed_at,
         **execution.release_fields,
     }
 

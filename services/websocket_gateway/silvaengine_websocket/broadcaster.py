@@ -71,15 +71,12 @@ class Broadcaster:
         try:
             self._pusher.push(connection_id, broadcast.frame, deadline)
         except NotFoundError:
-            return self._end(broadcast.endpoint_id, connection_id)
+            with suppress(SilvaEngineError):  # after two hours it isn't live in any case
+                self._connections.delete(broadcast.endpoint_id, connection_id)
+            return "gone"
         except SilvaEngineError:
             return "failed"
         return "sent"
-
-    def _end(self, endpoint_id: str, connection_id: str) -> str:
-        with suppress(SilvaEngineError):  # after two hours it isn't live in any case
-            self._connections.delete(endpoint_id, connection_id)
-        return "gone"
 
     def _live(self, broadcast: Broadcast) -> Iterator[list[Row]]:
         """Return pages of the rows that the frame is for and that can still be open."""

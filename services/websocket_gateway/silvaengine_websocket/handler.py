@@ -82,7 +82,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         if route == "$connect":
             return self._lifecycle.connect(call.event, socket, call.context)
         if route == "$disconnect":
-            self._lifecycle.disconnect(socket)
+            self._lifecycle.connections.end(socket)
         else:
             if isinstance(body := call.event.get("body"), str):
                 call.log.add(bytes_in=len(body))
@@ -105,7 +105,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         is_ending = route == "$disconnect"
         connection_id = read_connection_id(call.event)
         try:
-            return self._lifecycle.find_context(connection_id, call.deadline, is_ending=is_ending)
+            return self._lifecycle.connections.find_context(connection_id, call.deadline, is_ending=is_ending)
         except SilvaEngineError as error:
             if not is_ending:
                 self._gateway.refuse_unread(call, error)

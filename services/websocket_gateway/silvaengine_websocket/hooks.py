@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, cast
 
 from silvaengine.authorization.events import Members
-from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
+from silvaengine.aws.errors import misconfigured
+from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.registry.model import KeyAccess
 
 if TYPE_CHECKING:
@@ -53,15 +54,11 @@ def _find(name: str, path: str, shipped: Collection[str]) -> Hook:
 
     module_name, _, function_name = path.partition(":")
     if module_name.partition(".")[0] not in shipped:
-        raise _misconfigured(f"{name}: {module_name!r} is not among the packages of authorizers/")
+        raise misconfigured(f"{name}: {module_name!r} is not among the packages of authorizers/")
     try:
         hook = getattr(import_module(module_name), function_name)
     except (ImportError, SyntaxError, AttributeError) as error:
-        raise _misconfigured(f"{name}: {path!r}: {type(error).__name__}: {error}") from error
+        raise misconfigured(f"{name}: {path!r}: {type(error).__name__}: {error}") from error
     if not callable(hook):
-        raise _misconfigured(f"{name}: {path!r} is not callable")
+        raise misconfigured(f"{name}: {path!r} is not callable")
     return cast("Hook", hook)
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The service is misconfigured", detail=detail)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Lifecycle:
-    """Opens and ends connections, and calls the operator's hook with each."""
+    """Opens connections, of which ``connections`` has the rows, and calls the operator's hook with each."""
 
     def __init__(self, admission: Admission, connections: ConnectionStore) -> None:
         self._admission = admission
-        self._connections = connections
+        self.connections = connections
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
         """Permit a handshake; the permission's ``authorizer`` comes with each event of the connection.
@@ -59,10 +59,6 @@ class Lifecycle:
         asked = {**event, "type": "REQUEST", "methodArn": method_arn(event).removesuffix("/")}
         return authorizer_context(self.admit(asked, handshake, lambda_context))
 
-    def find_context(self, connection_id: str, deadline: float, *, is_ending: bool) -> Members:
-        """Return what ``admit_directly`` said of a connection; see ``ConnectionStore.find_context``."""
-        return self._connections.find_context(connection_id, deadline, is_ending=is_ending)
-
     def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> dict[str, str]:
         """Write the row of a permitted connection, unless the operator's hook raises.
 
@@ -78,12 +74,8 @@ class Lifecycle:
         open_authorization = self._admission.open_authorization
         call_hook("on_connect", key_access, open_authorization, event, lambda_context)
         headers = subprotocol_headers(event, key_access.settings)
-        self._connections.begin(socket)
+        self.connections.begin(socket)
         return headers
-
-    def disconnect(self, socket: SocketContext) -> None:
-        """Delete the row; raises what ``ConnectionStore.end`` raises."""
-        self._connections.end(socket)
 
 
 def _check_origin(policy: object, origin: str | None) -> None:

@@ -32,6 +32,7 @@ SKEW_SECONDS = 10  # two clocks, each at most 5 s off
 LEASE_MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message about it
 ORPHANED_SECONDS = 3600  # overdue: then the stack that accepted an execution is gone, or can't sweep
+OUTCOME_UNKNOWN = "outcome_unknown"  # the cause of a lost attempt that must not be repeated
 WITHDRAWN = "Withdrawn"  # the cause of a job that its caller cancelled
 
 UNLISTED: Row = {"due_at": None}  # by the attribute that the worker may write

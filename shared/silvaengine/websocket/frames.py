@@ -5,6 +5,7 @@ A frame's value is passed in as JSON text, so that a function's response goes ou
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from silvaengine.errors import ErrorDetails, SilvaEngineError
@@ -103,8 +104,10 @@ def _json_of(response: WorkerResponse) -> object:
 
 def data_text(response: WorkerResponse) -> str:
     """Return a response as JSON text: text that is JSON unchanged, other text as a JSON string."""
-    if response.kind == "text" and _is_json(response.value):
-        return str(response.value)
+    if response.kind == "text":
+        with suppress(ValueError, RecursionError):
+            json.loads(response.value, parse_constant=_refuse)
+            return str(response.value)
     return encode(response.value)
 
 
@@ -113,14 +116,6 @@ def bare_text(response: WorkerResponse) -> str | None:
     if response.value is None:
         return None
     return str(response.value) if response.kind in {"text", "base64"} else encode(response.value)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _refuse(name: str) -> NoReturn:

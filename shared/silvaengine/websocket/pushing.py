@@ -63,8 +63,7 @@ def check_size(size: int) -> None:
 
     """
     if size > MESSAGE_LIMIT:
-        message = f"The message has {size} bytes; the limit is {MESSAGE_LIMIT}"
-        raise RequestError(message, status=413)
+        raise RequestError(f"The message has {size} bytes; the limit is {MESSAGE_LIMIT}", status=413)
 
 
 def open_pusher(settings: Settings) -> Pusher:

@@ -36,7 +36,7 @@ from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import open_sqs_source
+from silvaengine_tasks.sources.sqs import SqsQueues, SqsSource
 from silvaengine_tasks.sweeper import Sweeper
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import SocketEvent
@@ -202,7 +202,7 @@ class Lambdas:
         self.functions = FunctionCaller(
             registry, world, dispatcher, claims, alerts, CallHooks(registry, world)
         )
-        self.queue = open_sqs_source(settings, self.functions, Bindings(registry))
+        self.queue = SqsSource(self.functions, Bindings(registry), SqsQueues(settings.region))
 
     def http(
         self, endpoint_id: str = "demo", function: str = "heard", job_id: str = "", **headers: str

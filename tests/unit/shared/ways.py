@@ -48,7 +48,7 @@ from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import open_sqs_source
+from silvaengine_tasks.sources.sqs import SqsQueues, SqsSource
 from silvaengine_tasks.sweeper import Sweeper
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import SocketEvent
@@ -268,7 +268,7 @@ def tasks_handler(deployment: Deployment) -> Callable[[Any], object]:
     )  # fmt: skip
     bindings = Bindings(registry)
     settings = Settings(stream_endpoint_id="demo", worker_arn=WORKER, events_by_name=True)
-    queues = open_sqs_source(settings, functions, bindings)
+    queues = SqsSource(functions, bindings, SqsQueues(settings.region))
     handler = create_handler(lambda: create_sources(functions, bindings, queues, settings))
     context = SimpleNamespace(
         aws_request_id="r", function_name="tasks", get_remaining_time_in_millis=lambda: 60_000

@@ -126,8 +126,7 @@ class ToolCaller:
         task, outcome = self._task(asked, execution)
         if "result" not in outcome:
             raise RpcError(INTERNAL_ERROR, task.get("statusMessage") or "The task was cancelled")
-        meta = {_RELATED: {"taskId": execution.job_id}}
-        return Result(encode({**outcome["result"], "_meta": meta}))
+        return Result(encode({**outcome["result"], "_meta": {_RELATED: {"taskId": execution.job_id}}}))
 
     def cancel(self, asked: ToolCall) -> Result:
         """Cancel a task: it won't begin or, once it runs, what comes of it is discarded.
@@ -203,8 +202,7 @@ class ToolCaller:
     def _task(self, asked: ToolCall, execution: Execution) -> tuple[dict[str, Any], dict[str, Any]]:
         from silvaengine_http.mcp.tasks import task_of  # lazy: only a task needs it
 
-        payloads = self._open_executions().payloads
-        return task_of(execution, payloads, is_modern=asked.revision.is_modern)
+        return task_of(execution, self._open_executions().payloads, is_modern=asked.revision.is_modern)
 
 
 def _request_of(request: Request, name: str, tool: Tool, arguments: Members) -> Request:

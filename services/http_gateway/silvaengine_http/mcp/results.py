@@ -67,16 +67,12 @@ def _members(result: WorkerResponse, *, is_modern: bool) -> Members:
             return {**refusal(error), "status": error.status}
         case "base64":
             return {"content": [_bytes(result.value, _BYTES)]}
-        case "text":
-            value = _parsed(result.value)
-            if is_proxy_response(value):
-                return _proxy_members(value, is_modern=is_modern)
-            return _text_members(result.value, is_modern=is_modern)
-        case _ if is_proxy_response(result.value):
-            return _proxy_members(result.value, is_modern=is_modern)
-        case _:
-            content = [_text(encode_readable(result.value))]
-            return {"content": content, **_structured(result.value, is_modern=is_modern)}
+    value = _parsed(result.value) if result.kind == "text" else result.value
+    if is_proxy_response(value):
+        return _proxy_members(value, is_modern=is_modern)
+    if result.kind == "text":
+        return _text_members(result.value, is_modern=is_modern)
+    return {"content": [_text(encode_readable(value))], **_structured(value, is_modern=is_modern)}
 
 
 def _text_members(text: str, *, is_modern: bool) -> Members:

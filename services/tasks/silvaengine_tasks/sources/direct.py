@@ -38,8 +38,8 @@ class DirectSource:
             deadline = min(deadline, own_deadline)
             return self._functions.call_directly(_read_call, event, deadline, log).encode()
         except SilvaEngineError as error:
-            log.add(status=error.status, error=type(error).__name__)
             kind = type(error).__name__
+            log.add(status=error.status, error=kind)
             return WorkerResponse(
                 "error", error.message, error.status, kind, error.details, error.code
             ).encode()

@@ -16,7 +16,6 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.ledger.execution import DAY
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import check_hops
-from silvaengine.settings import Settings
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.records import (
@@ -133,7 +132,7 @@ def _read_hops(hops: Json) -> int:
     return check_hops(hops)
 
 
-class _SqsQueues:
+class SqsQueues:
     """The region's queues; their SQS client is made at the first use."""
 
     def __init__(self, region: str) -> None:
@@ -160,8 +159,3 @@ class _SqsQueues:
         name, account = queue_arn.split(":")[:3:-1]
         response = client("sqs", self._region).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
         return str(response["QueueUrl"])
-
-
-def open_sqs_source(settings: Settings, functions: FunctionCaller, bindings: Bindings) -> SqsSource:
-    """Return the source of the deployment's queues."""
-    return SqsSource(functions, bindings, _SqsQueues(settings.region))
