@@ -93,24 +93,18 @@ def _log_level(variable: str, text: str) -> int:
     return level
 
 
-def _share(variable: str, text: str) -> float:
+def _decimal(variable: str, text: str, largest: int = 1, unit: str = "a number") -> float:
     try:
-        share = float(text)
+        number = float(text)
     except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise _misconfigured(variable, "a number from 0 to 1", text)
-    return share
+        number = -1.0
+    if not 0 <= number <= largest:
+        raise _misconfigured(variable, f"{unit} from 0 to {largest}", text)
+    return number
 
 
 def _seconds(variable: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise _misconfigured(variable, "seconds from 0 to 86400", text)
-    return seconds
+    return _decimal(variable, text, 86_400, "seconds")
 
 
 def _number(variable: str, text: str, largest: int = 65_535) -> int:
@@ -238,7 +232,7 @@ _VARIABLES: _Variables = {
     "stack_name": ("STACK_NAME", _text),
     "table_prefix": ("TABLE_PREFIX", _text),
     "log_level": ("LOGGINGLEVEL", _log_level),
-    "log_sample": ("LOG_SAMPLE", _share),
+    "log_sample": ("LOG_SAMPLE", _decimal),
     "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
     "sns_topic_arn": ("SNSTOPICARN", _text),
     "stream_endpoint_id": ("DYNAMODBSTREAMENDPOINTID", _text),

@@ -5,6 +5,7 @@ takes none of its own; only an instance's first call with a key, and the first o
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -138,8 +139,6 @@ def _networks(allowlist: tuple[str, ...]) -> "list[IPv4Network | IPv6Network]":
 
     networks = []
     for text in allowlist:
-        try:
+        with suppress(ValueError):
             networks.append(ip_network(text, strict=False))
-        except ValueError:
-            continue
     return networks

@@ -146,10 +146,9 @@ def _scopes(claims: Members) -> frozenset[str]:
 
 def _token(request: AccessRequest) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" and not request.method:
-        token = (request.event.get("queryStringParameters") or {}).get("access_token") or ""
-    elif scheme.lower() != "bearer":
-        token = ""
+    if scheme.lower() != "bearer":
+        query = {} if request.method else request.event.get("queryStringParameters") or {}
+        token = query.get("access_token") or ""
     token = token.strip()
     if not token:
         raise unauthenticated("This function requires a token")

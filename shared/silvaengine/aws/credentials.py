@@ -133,6 +133,8 @@ def _fetch(url: str, token: str, now: float) -> tuple[Credentials, float]:
         NoResponseError: there is no response, or none that can be used.
         ConfigurationError: URL or token aren't valid.
     """
+    from datetime import datetime  # lazy: only a container's expiry date needs it
+
     try:
         origin = Origin.of(url)
     except ValueError as error:
@@ -152,16 +154,10 @@ def _fetch(url: str, token: str, now: float) -> tuple[Credentials, float]:
     try:
         members = json.loads(response.body)
         keys = members["AccessKeyId"], members["SecretAccessKey"], members.get("Token") or ""
-        end = _epoch_seconds(members["Expiration"])
+        end = datetime.fromisoformat(members["Expiration"]).timestamp()
         are_valid = all(map(is_field_value, keys)) and keys[0] and end > now
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise NoResponseError(f"{url} responded without credentials: {type(error).__name__}") from error
     if not are_valid:
         raise NoResponseError(f"{url} responded with credentials that can't be used")
     return Credentials(*keys), end
-
-
-def _epoch_seconds(text: str) -> float:
-    from datetime import datetime  # lazy: only a container's expiry date needs it
-
-    return datetime.fromisoformat(text).timestamp()

@@ -31,7 +31,9 @@ def worker_for(arn: str, settings: Settings) -> str:
         raise NotStartedError(
             "The function can't be invoked", error_type="NoRelease", detail=f"{arn} names no release"
         )
-    if _is_listed(arn, settings.other_workers):
+    from fnmatch import fnmatchcase  # lazy: only a deployment with other workers needs it
+
+    if any(fnmatchcase(arn, other) for other in settings.other_workers):
         return arn
     detail = f"{arn} is neither in WorkerArnMap nor in OtherWorkerArns"
     raise NotStartedError("The function can't be invoked", error_type="UnknownWorker", detail=detail)
@@ -47,9 +49,3 @@ def tenant_id(payload: str) -> str:
     if re.fullmatch(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", endpoint_id):
         return endpoint_id
     return f"sha256:{sha256(endpoint_id.encode()).hexdigest()}"
-
-
-def _is_listed(arn: str, others: tuple[str, ...]) -> bool:
-    from fnmatch import fnmatchcase  # lazy: only a deployment with other workers needs it
-
-    return any(fnmatchcase(arn, other) for other in others)

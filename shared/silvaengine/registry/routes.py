@@ -70,11 +70,6 @@ class Route(NamedTuple):
         """The segments without their parameters' names: routes of one shape match the same paths."""
         return tuple(_PARAMETER.sub(r"{\2}", segment) for segment in self.segments)
 
-    @property
-    def takes_rest(self) -> bool:
-        """Whether the last parameter is the rest of the path, of one segment or more."""
-        return self.segments[-1].endswith("+}")
-
 
 class RouteMatch(NamedTuple):
     """The function of a route, and its arguments by name, from the path."""

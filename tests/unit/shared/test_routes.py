@@ -46,7 +46,8 @@ def test_a_route_that_cannot_be(text: str, words: str) -> None:
 def test_what_a_route_says() -> None:
     """Routes of one shape match the same paths, whatever their parameters are called."""
     route = Route.parse("GET /tickets/{ticket_id}/files/{path+}")
-    assert (route.method, route.parameters, route.takes_rest) == ("GET", ("ticket_id", "path"), True)
+    assert (route.method, route.parameters) == ("GET", ("ticket_id", "path"))
+    assert route.segments[-1] == "{path+}"
     assert route.shape == Route.parse("DELETE /tickets/{id}/files/{name+}").shape
     assert route.shape != Route.parse("DELETE /tickets/{id}/files/{name}").shape
 
@@ -153,11 +154,12 @@ def _search(texts: list[str], method: str, path: tuple[str, ...]) -> str | None:
     ranked = []
     for text in texts:
         route = Route.parse(text)
-        head = route.segments[:-1] if route.takes_rest else route.segments
-        fits = len(path) > len(head) if route.takes_rest else len(path) == len(head)
+        takes_rest = route.segments[-1].endswith("+}")
+        head = route.segments[:-1] if takes_rest else route.segments
+        fits = len(path) > len(head) if takes_rest else len(path) == len(head)
         pairs = list(zip(head, path, strict=False))
         if route.method == method and fits and all(s[0] == "{" or s == p for s, p in pairs):
-            ranked.append(([s.startswith("{") for s in head] + [2] * route.takes_rest, text))
+            ranked.append(([s.startswith("{") for s in head] + [2] * takes_rest, text))
     return min(ranked)[1] if ranked else None
 
 
