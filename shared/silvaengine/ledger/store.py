@@ -268,10 +268,9 @@ class Ledger:
 
     def mark_dead(self, job_id: str, owner: str, cause: str, result: Mapping[str, str] | None = None) -> str:
         """Mark an execution dead, due until it is acknowledged; return the next owner's token."""
-        values = {"state": "dead", "cause": cause, **(result or {}), "due_at": self.now()}
-        return self._move(
-            job_id, owner, self._with_change(values | {"expires_at": self.now() + DEAD_SECONDS})
-        )
+        due = {"due_at": self.now(), "expires_at": self.now() + DEAD_SECONDS}
+        values: Row = {"state": "dead", "cause": cause, **(result or {}), **due}
+        return self._move(job_id, owner, self._with_change(values))
 
     def take_over_for_event(self, execution: Execution) -> Execution:
         """Take over an execution whose lease has ended, to send it as an event; return it as it is now."""

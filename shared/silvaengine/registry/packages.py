@@ -50,10 +50,9 @@ class Pointer(NamedTuple):
 
     def covers(self, endpoint_id: str) -> bool:
         """Return whether a canary serves a tenant, which then isn't pinned."""
-        canary = self.canary
-        return (
-            canary is not None and endpoint_id not in self.pins and canary.covers(self.package, endpoint_id)
-        )
+        if self.canary is None or endpoint_id in self.pins:
+            return False
+        return self.canary.covers(self.package, endpoint_id)
 
 
 class PackageEntry(NamedTuple):

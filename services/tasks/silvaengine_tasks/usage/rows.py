@@ -1,6 +1,7 @@
 """The rows of usage: one for each tenant, hour, function and stack, and what the roll-up remembers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -98,7 +99,5 @@ class UsageRows:
     def _unless_later(self, row: Row, *names: str) -> None:
         least = " AND ".join(f"#{name} <= :{name}" for name in names)
         condition = f"attribute_not_exists(#month) OR {least}"  # AND binds first
-        try:
+        with suppress(ConditionFailedError):
             self._writer.put(USAGE, row, condition=condition, values={name: row[name] for name in names})
-        except ConditionFailedError:
-            return
