@@ -8,13 +8,7 @@ from typing import Any
 from silvaengine.named_tuple import NamedTuple
 from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.routes import Route
-from silvaengine_http.openapi_operations import (
-    Described,
-    Members,
-    OperationWriter,
-    Rules,
-    UnsendableError,
-)
+from silvaengine_http.openapi_operations import Described, Members, OperationWriter, Rules, UnsendableError
 from silvaengine_http.openapi_schemas import Components
 
 _JSON = "application/json"

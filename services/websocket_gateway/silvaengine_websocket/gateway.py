@@ -17,13 +17,7 @@ from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.event import SocketEvent, read_connection_id
 from silvaengine_websocket.hooks import call_hook
-from silvaengine_websocket.message import (
-    Message,
-    read_message,
-    read_object,
-    read_ref,
-    read_text,
-)
+from silvaengine_websocket.message import Message, read_message, read_object, read_ref, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,12 +1,7 @@
 """The errors that AWS's refusals become, whichever client met them."""
 
 from silvaengine.aws.http import NotSentError
-from silvaengine.errors import (
-    ConditionFailedError,
-    ConfigurationError,
-    SilvaEngineError,
-    UnavailableError,
-)
+from silvaengine.errors import ConditionFailedError, ConfigurationError, SilvaEngineError, UnavailableError
 
 # The codes by which AWS's services refuse for the moment: nothing was done. Most are those of
 # botocore.retries.standard and of botocore's _retry.json.

@@ -15,13 +15,7 @@ from silvaengine.aws.client import AwsClient, error_of, open_client, percent_enc
 from silvaengine.aws.errors import BUSY_CODES, TOO_MANY, BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.worker_routing import tenant_id, worker_for
-from silvaengine.errors import (
-    DeadlineError,
-    InvocationError,
-    NotStartedError,
-    RequestError,
-    SilvaEngineError,
-)
+from silvaengine.errors import DeadlineError, InvocationError, NotStartedError, RequestError, SilvaEngineError
 from silvaengine.protocol.json_codec import decode
 from silvaengine.protocol.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import Budget, LruCache
-from silvaengine.registry.packages import (
-    POINTER_ITEM,
-    PackageEntry,
-    Pointer,
-    Release,
-    call_of,
-    release_item,
-)
+from silvaengine.registry.packages import POINTER_ITEM, PackageEntry, Pointer, Release, call_of, release_item
 from silvaengine.settings import PACKAGE_MARK
 
 if TYPE_CHECKING:
