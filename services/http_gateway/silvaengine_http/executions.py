@@ -92,11 +92,8 @@ class Executions:
         return self._repeat(call, first)
 
     def _new(self, call: LedgerCall) -> Execution:
-        job_id = None
-        if call.key is not None:
-            job_id = self._digests.digest(
-                call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
-            )
+        named = call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
+        job_id = None if call.key is None else self._digests.digest(*named)
         return self.ledger.new(
             call.function,
             call.endpoint_id,

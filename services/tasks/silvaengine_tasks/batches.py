@@ -6,7 +6,7 @@ claimed and settled on its own.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Concatenate, cast
 
 from silvaengine.errors import InvocationError, SilvaEngineError
@@ -159,17 +159,14 @@ def batch_calls(
     functions: FunctionCaller, items: Iterable[BatchItem], deadline: float, traceparent: str
 ) -> list[BatchCall]:
     """Return the call of each function that gets all records of an event, made by this span."""
-    parts: dict[tuple[str, str], list[BatchPart]] = {}
-    for item in items:
-        for call in item.calls:
-            if call.batch_item_id is not None:
-                parts.setdefault((call.endpoint_id, call.function), []).append(BatchPart(item, call))
-    return [BatchCall(functions, each, deadline, traceparent) for each in parts.values()]
+    parts = [BatchPart(item, call) for item in items for call in item.calls if call.batch_item_id is not None]
+    groups = in_groups(parts, lambda part: (part.call.endpoint_id, part.call.function))
+    return [BatchCall(functions, each, deadline, traceparent) for each in groups]
 
 
-def in_groups[T](members: Iterable[T], group_of: Callable[[T], str]) -> list[list[T]]:
+def in_groups[T](members: Iterable[T], group_of: Callable[[T], Hashable]) -> list[list[T]]:
     """Return members by their groups, in order; one without is a group of its own."""
-    groups: dict[str | int, list[T]] = {}
+    groups: dict[Hashable, list[T]] = {}
     for position, each in enumerate(members):
         groups.setdefault(group_of(each) or position, []).append(each)
     return list(groups.values())

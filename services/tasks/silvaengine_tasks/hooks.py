@@ -98,10 +98,5 @@ class CallHooks:
 
 
 def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:
-    _logger.error(
-        "Hook %s.%s failed: %s",
-        row.get("module_name"),
-        row.get("function_name"),
-        error.reason,
-        extra=call.ids._asdict(),
-    )
+    name = row.get("module_name"), row.get("function_name")
+    _logger.error("Hook %s.%s failed: %s", *name, error.reason, extra=call.ids._asdict())

@@ -29,7 +29,6 @@ from silvaengine.settings import Settings, require
 
 if TYPE_CHECKING:
     from silvaengine.aws.json_api import Members
-    from silvaengine.context import LambdaContext
 
 SHARDS = "0123456789abcdef"
 PAGE = 25  # executions of one shard in a round: no shard keeps the others waiting
@@ -103,10 +102,9 @@ class Sweeper:
 
     def serve(self, event: LambdaEvent) -> dict[str, int]:
         """Run once, and log it; return the counts. Raises like ``run``."""
-        context: LambdaContext = event.context
-        log = event.log
-        sweep = self.run(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
-        log.add(lag=sweep.lag, **sweep.counts)
+        remaining = event.context.get_remaining_time_in_millis
+        sweep = self.run(lambda: remaining() / 1000 > SPARE_SECONDS)
+        event.log.add(lag=sweep.lag, **sweep.counts)
         return dict(sweep.counts)
 
     def run(self, has_time: Callable[[], bool], limit: int = MAX_EXECUTIONS, share: int = SHARE) -> Sweep:
@@ -185,11 +183,8 @@ class Sweeper:
         except ConditionFailedError:
             return "refused"
         except Exception as error:  # boundary of a row: its failure must not keep other tenants waiting
-            _logger.exception(
-                "Execution %s could not be processed",
-                execution.job_id,
-                extra={"request_id": execution.request_id},
-            )
+            extra = {"request_id": execution.request_id}
+            _logger.exception("Execution %s could not be processed", execution.job_id, extra=extra)
             kind = type(error).__name__
             facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
             self._alerts.publish("silvaengine sweeper", f"sweeper {kind}", facts)

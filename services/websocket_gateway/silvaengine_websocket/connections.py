@@ -81,9 +81,11 @@ class ConnectionStore:
             UnavailableError: the row may still be there.
 
         """
+        key = {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id}
+        active = {"active": "active"}
         for _ in range(2):  # the row may be written between the two
             with suppress(ConditionFailedError):
-                return self._delete_active(socket)
+                return self._writer.delete(WSS_CONNECTIONS, key, condition="#status = :active", values=active)
             with suppress(ConditionFailedError):
                 return self._put(socket, "inactive", {})
         return None  # it had ended before
@@ -91,14 +93,6 @@ class ConnectionStore:
     def delete(self, endpoint_id: str, connection_id: str) -> None:
         """Delete the row of a connection that is gone; raises what ``end`` raises."""
         self._writer.delete(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": connection_id})
-
-    def _delete_active(self, socket: SocketContext) -> None:
-        self._writer.delete(
-            WSS_CONNECTIONS,
-            {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id},
-            condition="#status = :active",
-            values={"active": "active"},
-        )
 
     def _put(self, socket: SocketContext, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()

@@ -56,8 +56,7 @@ class Gateway:
             socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True
         )
         check_access(key_access, "invoke", "functions", socket.context)
-        open_authorization = self._admission.open_authorization
-        call_hook("on_message", key_access, open_authorization, call.event, call.context)
+        call_hook("on_message", key_access, self._admission.open_authorization, call.event, call.context)
         function = self._admission.function(key_access, message.funct, socket.area)
         if function.release is not None:
             call.log.add(**function.release.fields)

@@ -71,8 +71,7 @@ class Lifecycle:
         key_access, _ = self._admission.admit(  # not counted again: the handshake was
             socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True, is_counted=False
         )
-        open_authorization = self._admission.open_authorization
-        call_hook("on_connect", key_access, open_authorization, event, lambda_context)
+        call_hook("on_connect", key_access, self._admission.open_authorization, event, lambda_context)
         headers = subprotocol_headers(event, key_access.settings)
         self.connections.begin(socket)
         return headers

@@ -64,9 +64,9 @@ def denied(message: str = "Access denied", *, detail: str = "") -> RequestError:
     return RequestError(message, status=403, detail=detail)
 
 
-def unauthenticated(message: str, challenge: str = "Bearer") -> RequestError:
+def unauthenticated(message: str, challenge: str = "Bearer", detail: str = "") -> RequestError:
     """Return the refusal, 401, of a caller without valid credentials: RFC 9110, section 15.5.2."""
-    return RequestError(message, status=401, headers={"WWW-Authenticate": challenge})
+    return RequestError(message, status=401, headers={"WWW-Authenticate": challenge}, detail=detail)
 
 
 def misconfigured(detail: str) -> ConfigurationError:

@@ -158,8 +158,7 @@ def _token(request: AccessRequest) -> str:
 
 
 def _invalid(message: str, detail: str = "") -> RequestError:
-    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-    return RequestError(message, status=401, headers=headers, detail=detail)
+    return unauthenticated(message, 'Bearer error="invalid_token"', detail)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -153,8 +153,7 @@ class Canaries:
 
 def open_canaries(settings: Settings, alerts: AlertPublisher) -> Canaries:
     """Return the canaries of the deployment."""
-    reader, writer = open_table_reader(settings), open_table_writer(settings)
-    return Canaries(reader, writer, alerts, settings.package_prefix)
+    return Canaries(open_table_reader(settings), open_table_writer(settings), alerts, settings.package_prefix)
 
 
 def _key(table: Table, row: Row) -> dict[str, str]:
