@@ -7,6 +7,8 @@ import redis as redis_py
 from tests.fakes.cache import keep_by
 
 from silvaengine.access.rate_limits import RateLimit, RateLimiter, bucket_prefix
+from silvaengine.cache.clear_log import ALL_TENANTS
+from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.context import tenant
 from silvaengine.errors import UnavailableError
 from silvaengine.redis.client import RedisClients
@@ -56,6 +58,19 @@ def keys(ports: list[int]) -> set[str]:
     databases = (0,) if len(ports) > 1 else (0, 3)  # a cluster has one
     servers = [redis_py.Redis(port=port, db=db, decode_responses=True) for port in ports for db in databases]
     return {key for server in servers for key in server.scan_iter()}
+
+
+def test_a_caches_keys_are_listed_wherever_they_are(
+    deployed: tuple[list[int], RedisSettings], source: Callable[[str], str]
+) -> None:
+    """Those of a tenant or of all, up to a number; the node that is asked first may have none of them."""
+    _, redis = deployed
+    fill(redis, source)
+    for name in NAMES:
+        tier = RedisTier(RedisClients(redis), "se-")
+        assert [key.partition(":")[0] for key in tier.keys(name, "acme", 10)] == ["acme"]
+        assert len(tier.keys(name, ALL_TENANTS, 10)) == len(TENANTS)
+        assert len(tier.keys(name, ALL_TENANTS, 2)) == 2
 
 
 def test_a_tenants_keys_go_and_no_others(
