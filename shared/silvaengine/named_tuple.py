@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple, Self
 else:
     from _collections import _tuplegetter
+    from collections.abc import Callable
 
     class _NamedTupleType(type):
         """Makes fields of a class's annotations, in their order."""
@@ -24,25 +25,41 @@ else:
             defaults = {field: members[field] for field in fields if field in members}
             getters = {field: _tuplegetter(index, None) for index, field in enumerate(fields)}
             own = {"__slots__": (), "__match_args__": fields, "_fields": fields, "_field_defaults": defaults}
-            return super().__new__(cls, name, bases, members | getters | own)
+            maker = {"__new__": _maker(fields, defaults)}
+            return super().__new__(cls, name, bases, members | getters | own | maker)
+
+    def _maker(fields: tuple[str, ...], defaults: dict[str, object]) -> Callable[..., object]:
+        """Return what makes one of values by position and by name; it raises TypeError."""
+        count, required = len(fields), len(fields) - len(defaults)
+        last, blank = tuple(defaults.values()), dict.fromkeys(fields) | defaults
+
+        def __new__(cls: type, *values: object, **named: object) -> object:  # noqa: N807 - that of a class
+            begin = len(values)
+            if named:
+                missing = [name for name in fields[begin:required] if name not in named]
+                twice = begin and named.keys() & fields[:begin]
+                values = () if missing or twice else (*values, *[*(blank | named).values()][begin:])
+            elif required <= begin < count:
+                values += last[begin - required :]
+            if len(values) != count:
+                raise _refusal(cls)
+            return tuple.__new__(cls, values)
+
+        return __new__
 
     class NamedTuple(tuple, metaclass=_NamedTupleType):
         """A tuple with names: docs.python.org/3.13/library/typing.html#typing.NamedTuple."""
 
         __slots__ = ()
 
-        def __new__(cls, *values: object, **named: object) -> "Self":
-            """Return one of these values; raises TypeError."""
-            if named or len(values) != len(cls._fields):
-                values = _complete(cls, values, named)
-            return tuple.__new__(cls, values)
-
         def _asdict(self) -> dict[str, object]:
             return dict(zip(self._fields, self, strict=True))
 
         def _replace(self, **changes: object) -> "Self":
             values = [*map(changes.pop, self._fields, self)]
-            return type(self)(*values, **changes)  # which raises TypeError of what is left
+            if changes:
+                raise _refusal(type(self))
+            return tuple.__new__(type(self), values)
 
         def __getnewargs__(self) -> tuple[object, ...]:
             """Return what a copy is made of."""
@@ -53,9 +70,5 @@ else:
             members = (f"{name}={value!r}" for name, value in self._asdict().items())
             return f"{type(self).__name__}({', '.join(members)})"
 
-    def _complete(cls: type, values: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
-        """Return all values of a tuple; raises TypeError where one is missing, or there are others."""
-        fields, rest, given = cls._fields, cls._fields[len(values) :], cls._field_defaults | named
-        if len(values) > len(fields) or not named.keys() <= {*rest} <= given.keys():
-            raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
-        return (*values, *[given[name] for name in rest])
+    def _refusal(cls: type) -> TypeError:
+        return TypeError(f"{cls.__name__} has the fields {', '.join(cls._fields)}")

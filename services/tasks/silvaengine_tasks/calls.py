@@ -149,7 +149,7 @@ class FunctionCaller:
             traceparent,
             token,
         )
-        payload = WorkerCall(function.callee, params, invocation=invocation).encode()
+        payload = WorkerCall(function.callee, params, None, None, None, None, invocation).encode()
         self.hooks.run_before(call)
         return _ask(
             function,

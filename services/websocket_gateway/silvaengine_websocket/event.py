@@ -156,14 +156,14 @@ def read_context(event: Members) -> SocketContext:
     endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
     public = {name: value for name, value in authorizer.items() if name != "api_key"}
     return SocketContext(
-        connection_id=str(pinned["connection_id"]),
-        endpoint_id=endpoint_id,
-        area=area,
-        api_key=str(pinned["api_key"]),
-        stage=read_stage(context),
-        principal=claims.get("principalId", ""),
-        claims=claims,
-        context={**context, "authorizer": public, "channel": endpoint_id, "area": area},
+        str(pinned["connection_id"]),
+        endpoint_id,
+        area,
+        str(pinned["api_key"]),
+        read_stage(context),
+        claims.get("principalId", ""),
+        claims,
+        {**context, "authorizer": public, "channel": endpoint_id, "area": area},
     )
 
 

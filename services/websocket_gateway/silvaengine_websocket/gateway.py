@@ -152,15 +152,8 @@ def _worker_call(
         "funct": message.funct,
         "payload": message.payload,
     }
-    invocation = Invocation(
-        call.request_id,
-        socket.endpoint_id,
-        socket.area,
-        function.name,
-        None,
-        traceparent=call.log.traceparent,
-        grant=grant,
-    )
-    worker_call = WorkerCall(function.callee, params, message.body, context, invocation=invocation)
+    tenant, traceparent = (socket.endpoint_id, socket.area), call.log.traceparent
+    invocation = Invocation(call.request_id, *tenant, function.name, None, 1, 0, traceparent, grant)
+    worker_call = WorkerCall(function.callee, params, message.body, context, None, None, invocation)
     wants_result = message.id is not None or function.funct_type != "Event"
     return worker_call, ReplyTo(socket.connection_id, message.id, wants_result)
