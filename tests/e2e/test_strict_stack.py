@@ -10,6 +10,7 @@ from silvaengine_cli.strict import Double, Fault, Script, failed, throttled
 
 from .conftest import Deployment, deployed, wait_for_status
 from .registry_rows import API_KEY
+from .test_announcements import eventually
 
 pytestmark = pytest.mark.nightly  # a stack of its own; test_double has the rules
 
@@ -27,9 +28,10 @@ def double() -> Double:
 def stack(
     double: Double, engine_program: Path, project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    """The stack on an engine behind the double."""
+    """The stack on an engine behind the double, once its new roles may do what they are to do."""
     state = tmp_path_factory.mktemp("strict") / "state"
     with local_engine(engine_program, state, double=double) as engine, deployed(project, engine) as stack:
+        eventually(lambda: stack.api.get("/core/demo/hello").status, lambda status: status == 200)
         yield stack
 
 
