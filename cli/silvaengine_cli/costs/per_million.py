@@ -52,11 +52,11 @@ def cost_per_million(system: System, function_ms: float, prices: Prices) -> floa
 
 
 # Times at one vCPU: benchmarks/RESULTS.md, "Warm request", in whole hundredths.
-GATEWAY = Lambda(256, 0.17, LINE_BYTES)
-WORKER = Lambda(512, 0.04, LINE_BYTES)
+GATEWAY = Lambda(256, 0.15, LINE_BYTES)
+WORKER = Lambda(512, 0.03, LINE_BYTES)
 OURS = (GATEWAY, WORKER)
-FASTAPI = (Lambda(512, 0.66),)
-CHAINED = (Lambda(512, 0.95), Lambda(512, 0.01))
+FASTAPI = (Lambda(512, 0.67),)
+CHAINED = (Lambda(512, 0.99), Lambda(512, 0.01))
 LEAN = Setup("http", "arm64", writes_platform_lines=False)
 
 SYSTEMS = (
