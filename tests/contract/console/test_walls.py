@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -127,8 +128,9 @@ def test_live_parts_leave_room_for_pages(console: Visitor) -> None:
         with console.listen(path) as refused:
             assert (refused.status, b"close some windows" in refused.read()) == (503, True)
         assert console.get("/jobs").status == 200
-    while (status := status_of(console, path)) == 503:
-        pass
+    deadline = time.monotonic() + 60
+    while (status := status_of(console, path)) == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert status == 200
 
 
