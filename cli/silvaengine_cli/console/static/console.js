@@ -6,7 +6,8 @@ const charts = new Set();
 const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((each) => [each, 2 * each, 5 * each]); // steps of counts
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const [day, moment] = [{ month: "short", day: "numeric" }, { dateStyle: "medium", timeStyle: "medium" }].map((style) => new Intl.DateTimeFormat(undefined, style));
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 root.dataset.theme = localStorage.getItem("theme") ?? "";
 
